@@ -1,0 +1,32 @@
+// ch01: a command in namespaces of its own. It still sees the host's files: chapter 02.
+#include <CLI/CLI.hpp>
+
+#include "tenon/namespace_options.hpp"
+#include "tenon/program.hpp"
+#include "tenon/provenance.hpp"
+
+namespace {
+
+int run(const tenon::NamespaceOptions& options) {
+    tenon::apply_explain(options);
+    return tenon::run_in_namespaces(options, [&]() -> int {
+        tenon::apply_names(options);
+        tenon::exec({options.command, tenon::current_environment()});
+    });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"ch01: a command in namespaces of its own", "ch01"};
+    app.set_version_flag("--version", tenon::version_text("ch01", 1));
+    app.require_subcommand(1);
+    tenon::NamespaceOptions options;
+    tenon::declare_namespace_options(*app.add_subcommand("run", "run a command"), options);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return tenon::report_usage(app, error);
+    }
+    return tenon::run_program("ch01", [&] { return run(options); });
+}

@@ -1,0 +1,46 @@
+// The one noexcept boundary between clone and exec: whatever happens in the child is either an
+// exit code or a message to the parent, and the child's copy of the parent's stack is never
+// unwound.
+#include "child_side.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+
+#include "tenon/program.hpp"
+#include "tenon/syscalls.hpp"
+#include "tenon/trace.hpp"
+
+namespace tenon {
+
+namespace {
+
+// PR_SET_PDEATHSIG speaks only of deaths after the call: Go, or the first failure to be sent,
+// finds out about an earlier one, because the socket's other end is closed then.
+void tie_life_to_parent() {
+    const trace::Step step{1, "die with the parent", "or kill -9 of it would orphan the container"};
+    sys::set_parent_death_signal(SIGKILL);
+}
+
+int run_to_exit_code(const SyncSocket& to_parent, bool wait_for_go, const ChildMain& child_main) {
+    try {
+        tie_life_to_parent();
+        if (wait_for_go) to_parent.expect(SyncKind::Go);
+        return child_main();
+    } catch (...) {
+        to_parent.send_failure(std::current_exception());
+        return exit_own_failure;
+    }
+}
+
+}  // namespace
+
+void run_child(const SyncSocket& to_parent, bool wait_for_go,
+               const ChildMain& child_main) noexcept {
+    trace::set_role("child");
+    const int code = run_to_exit_code(to_parent, wait_for_go, child_main);
+    // _exit: no destructors, no atexit handlers, no flushing of buffers copied from the parent.
+    ::_exit(code);
+}
+
+}  // namespace tenon

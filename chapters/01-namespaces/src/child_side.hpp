@@ -1,0 +1,17 @@
+// The child's frame around whatever it is to run. Internal to chapter 01.
+#pragma once
+
+#include "tenon/namespaces.hpp"
+
+namespace tenon {
+
+// Runs in the child, right after clone3, and never returns. Ties the child's life to its
+// parent's, waits for Go when there is a prepare step, runs `child_main`, and sends any exception
+// to the parent before it exits.
+[[noreturn]] void run_child(const SyncSocket& to_parent, bool wait_for_go,
+                            const ChildMain& child_main) noexcept;
+
+// spawn() for a child that enters existing namespaces first.
+Child spawn_through_joiner(const CloneArgs& args, const ChildMain& child_main);
+
+}  // namespace tenon

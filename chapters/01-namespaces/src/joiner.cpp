@@ -1,0 +1,87 @@
+// Entering existing namespaces before the child is made.
+//
+// setns(2) on a pid namespace moves only future children, and one on a user namespace cannot be
+// undone. So neither the parent (it would be stuck inside) nor the child (too late for its pid)
+// can do it: a joiner in between enters, makes the child as its own sibling with CLONE_PARENT,
+// hands over the child's pidfd, and ends.
+#include <unistd.h>
+
+#include <charconv>
+
+#include "child_side.hpp"
+#include "tenon/error.hpp"
+#include "tenon/program.hpp"
+#include "tenon/syscalls.hpp"
+#include "tenon/trace.hpp"
+
+namespace tenon {
+
+namespace {
+
+// The two conversations: with the joiner until the child exists, with the child afterwards.
+struct Sockets {
+    SyncSocket parent_of_joiner, joiner;
+    SyncSocket parent_of_child, child;
+};
+
+Sockets make_sockets() {
+    auto [parent_of_joiner, joiner] = SyncSocket::make_pair();
+    auto [parent_of_child, child] = SyncSocket::make_pair();
+    return {std::move(parent_of_joiner), std::move(joiner), std::move(parent_of_child),
+            std::move(child)};
+}
+
+void enter_and_clone(const CloneArgs& args, const ChildMain& child_main, Sockets& sockets) {
+    enter_namespaces(args.join);
+    const trace::Step step{1, "make the child", "as a sibling: the parent must be able to reap it"};
+    const sys::CloneResult made = sys::clone3(
+        {.flags = clone_flags(args.create) | CLONE_PARENT, .into_cgroup = args.into_cgroup});
+    if (made.pid == 0) {
+        sockets.joiner.close();
+        run_child(sockets.child, static_cast<bool>(args.prepare), child_main);
+    }
+    sockets.joiner.send(SyncKind::Spawned, std::to_string(made.pid), made.pidfd.ref());
+}
+
+[[noreturn]] void run_joiner(const CloneArgs& args, const ChildMain& child_main,
+                             Sockets& sockets) noexcept {
+    trace::set_role("joiner");
+    sockets.parent_of_joiner.close();
+    sockets.parent_of_child.close();
+    int code = 0;
+    try {
+        enter_and_clone(args, child_main, sockets);
+    } catch (...) {
+        sockets.joiner.send_failure(std::current_exception());
+        code = exit_own_failure;
+    }
+    ::_exit(code);
+}
+
+Child child_from(const SyncMessage& spawned, UniqueFd pidfd, SyncSocket socket) {
+    pid_t pid = -1;
+    std::from_chars(spawned.text.data(), spawned.text.data() + spawned.text.size(), pid);
+    return Child{pid, std::move(pidfd), std::move(socket)};
+}
+
+}  // namespace
+
+Child spawn_through_joiner(const CloneArgs& args, const ChildMain& child_main) {
+    const trace::Step step{1, "make a joiner", "setns on a pid namespace moves only new children"};
+    Sockets sockets = make_sockets();
+    sys::CloneResult made = sys::clone3({});
+    if (made.pid == 0) run_joiner(args, child_main, sockets);
+    sockets.joiner.close();
+    sockets.child.close();
+    Child joiner{made.pid, std::move(made.pidfd), SyncSocket{}};
+    SyncMessage spawned = sockets.parent_of_joiner.expect(SyncKind::Spawned);
+    Child child = child_from(spawned, std::move(spawned.fd), std::move(sockets.parent_of_child));
+    joiner.wait();
+    if (args.prepare) {
+        args.prepare(child.pid());
+        child.socket().send(SyncKind::Go);
+    }
+    return child;
+}
+
+}  // namespace tenon

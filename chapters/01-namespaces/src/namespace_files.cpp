@@ -1,0 +1,103 @@
+// Kinds, their names, and the files in /proc/PID/ns that stand for them.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "tenon/error.hpp"
+#include "tenon/namespaces.hpp"
+#include "tenon/syscalls.hpp"
+
+namespace tenon {
+
+namespace {
+
+struct NamedKind {
+    std::string_view name;
+    Namespace kind;
+};
+
+constexpr std::array proc_names{
+    NamedKind{"mnt", Namespace::Mount},       NamedKind{"uts", Namespace::Uts},
+    NamedKind{"ipc", Namespace::Ipc},         NamedKind{"net", Namespace::Net},
+    NamedKind{"pid", Namespace::Pid},         NamedKind{"user", Namespace::User},
+    NamedKind{"cgroup", Namespace::Cgroup},   NamedKind{"time", Namespace::Time},
+};
+
+// config.json's spelling, where it differs. runtime-spec, config-linux.md, "Namespaces"
+constexpr std::array spec_names{
+    NamedKind{"mount", Namespace::Mount},
+    NamedKind{"network", Namespace::Net},
+};
+
+// Two descriptors name the same namespace when device and inode agree. namespaces(7)
+bool same_namespace(FdRef a, FdRef b) {
+    const struct stat left = sys::fstat(a);
+    const struct stat right = sys::fstat(b);
+    return left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+// The namespaces' files were opened by number: had the process ended meanwhile, they might be
+// those of a stranger with the same pid. Its pidfd, opened first, tells.
+void check_still_running(FdRef pidfd, pid_t pid) {
+    try {
+        sys::pidfd_send_signal(pidfd, 0);
+    } catch (const SysError& e) {
+        if (e.error() == EPERM) return;  // it runs; it is only not ours
+        throw SysError(e.error(), "pidfd_open", fmt::format("process {}", pid));
+    }
+}
+
+}  // namespace
+
+NamespaceSet::NamespaceSet(std::initializer_list<Namespace> kinds) {
+    for (const Namespace kind : kinds) insert(kind);
+}
+
+NamespaceSet NamespaceSet::all() {
+    NamespaceSet set;
+    for (const Namespace kind : all_namespaces) set.insert(kind);
+    return set;
+}
+
+void NamespaceSet::insert(Namespace kind) {
+    if (!contains(kind)) kinds_.push_back(kind);
+}
+
+bool NamespaceSet::contains(Namespace kind) const {
+    return std::find(kinds_.begin(), kinds_.end(), kind) != kinds_.end();
+}
+
+std::string_view proc_name(Namespace kind) {
+    const auto* found = std::find_if(proc_names.begin(), proc_names.end(),
+                                     [&](const NamedKind& row) { return row.kind == kind; });
+    return found->name;
+}
+
+std::optional<Namespace> namespace_from_name(std::string_view name) {
+    for (const auto& row : proc_names) {
+        if (row.name == name) return row.kind;
+    }
+    for (const auto& row : spec_names) {
+        if (row.name == name) return row.kind;
+    }
+    return std::nullopt;
+}
+
+std::vector<OpenNamespace> open_namespaces(pid_t pid) {
+    const UniqueFd pidfd = sys::pidfd_open(pid);
+    const FdRef here = FdRef::working_directory();
+    std::vector<OpenNamespace> opened;
+    for (const Namespace kind : all_namespaces) {
+        const std::string_view name = proc_name(kind);
+        UniqueFd theirs = sys::openat(here, fmt::format("/proc/{}/ns/{}", pid, name), O_RDONLY);
+        const UniqueFd ours = sys::openat(here, fmt::format("/proc/self/ns/{}", name), O_RDONLY);
+        if (!same_namespace(theirs, ours)) opened.push_back({kind, std::move(theirs)});
+    }
+    check_still_running(pidfd, pid);
+    return opened;
+}
+
+}  // namespace tenon

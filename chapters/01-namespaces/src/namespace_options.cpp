@@ -1,0 +1,185 @@
+// Declarations, one line per option; what they mean is decided in run_in_namespaces().
+#include "tenon/namespace_options.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include "tenon/error.hpp"
+#include "tenon/syscalls.hpp"
+
+namespace tenon {
+
+namespace {
+
+struct NamespaceFlag {
+    const char* flag;
+    Namespace kind;
+    const char* help;
+};
+
+constexpr std::array namespace_flags{
+    NamespaceFlag{"--mount", Namespace::Mount, "new mount namespace: mounts of its own"},
+    NamespaceFlag{"--uts", Namespace::Uts, "new UTS namespace: host and domain name"},
+    NamespaceFlag{"--ipc", Namespace::Ipc, "new IPC namespace: System V IPC, POSIX queues"},
+    NamespaceFlag{"--net", Namespace::Net, "new network namespace: only a loopback that is down"},
+    NamespaceFlag{"--pid", Namespace::Pid, "new pid namespace: the command is pid 1"},
+    NamespaceFlag{"--user", Namespace::User, "new user namespace: root that is not root"},
+    NamespaceFlag{"--cgroup", Namespace::Cgroup, "new cgroup namespace: its group is /"},
+    NamespaceFlag{"--time", Namespace::Time, "new time namespace: clocks of its own"},
+};
+
+NamespaceSet parse_kinds(std::string_view list) {
+    NamespaceSet kinds;
+    while (!list.empty()) {
+        const std::string_view name = list.substr(0, list.find(','));
+        list.remove_prefix(std::min(name.size() + 1, list.size()));
+        const std::optional<Namespace> kind = namespace_from_name(name);
+        if (!kind) {
+            throw CLI::ValidationError(
+                "--join", fmt::format("no namespace is called '{}': use mnt, uts, ipc, net, pid, "
+                                      "user, cgroup, time",
+                                      name));
+        }
+        kinds.insert(*kind);
+    }
+    return kinds;
+}
+
+// PID, or PID:kind,kind.
+void parse_join(const std::string& text, NamespaceOptions& options) {
+    const std::string_view number{text.data(), std::min(text.find(':'), text.size())};
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), pid);
+    if (error != std::errc{} || end != number.data() + number.size() || pid <= 0) {
+        throw CLI::ValidationError("--join", fmt::format("'{}' is not a pid", number));
+    }
+    options.join_pid = pid;
+    if (number.size() == text.size()) return;
+    options.join_kinds = parse_kinds(std::string_view{text}.substr(number.size() + 1));
+    if (options.join_kinds.empty()) {
+        throw CLI::ValidationError("--join", "nothing follows the colon: name the kinds");
+    }
+}
+
+void parse_explain(const std::string& form, NamespaceOptions& options) {
+    const trace::Format format = form == "json" ? trace::Format::Json : trace::Format::Text;
+    const bool colour = ::isatty(STDERR_FILENO) == 1 && ::getenv("NO_COLOR") == nullptr;
+    options.explain = trace::Options{format, colour};
+}
+
+// Everything that is no option of ours; a leading "--" only marks where the command begins.
+void take_command(CLI::App& run, NamespaceOptions& options) {
+    options.command = run.remaining();
+    if (!options.command.empty() && options.command.front() == "--") {
+        options.command.erase(options.command.begin());
+    }
+    if (options.command.empty()) {
+        throw CLI::ValidationError("run", "no command: write it after --, for example -- /bin/sh");
+    }
+    const std::string& first = options.command.front();
+    if (first.empty() || first.front() == '-') {
+        throw CLI::ValidationError(
+            "run", fmt::format("unknown option '{}' (see --help; a command follows --)", first));
+    }
+}
+
+// Keeps those namespaces that were asked for, and says so when one cannot differ.
+std::vector<OpenNamespace> namespaces_to_join(const NamespaceOptions& options) {
+    std::vector<OpenNamespace> all;
+    if (!options.join_pid) return all;
+    all = open_namespaces(*options.join_pid);
+    if (options.join_kinds.empty()) return all;
+    std::erase_if(all, [&](const OpenNamespace& ns) {
+        return !options.join_kinds.contains(ns.kind);
+    });
+    return all;
+}
+
+bool has_own_uts(const NamespaceOptions& options, std::span<const JoinNamespace> join) {
+    return options.create.contains(Namespace::Uts) ||
+           std::any_of(join.begin(), join.end(), [](const JoinNamespace& target) {
+               return target.kind == Namespace::Uts;
+           });
+}
+
+// Root may rename the host; a container that was meant to have its own name must never do so.
+void refuse_renaming_the_host(const NamespaceOptions& options,
+                              std::span<const JoinNamespace> join) {
+    if (options.hostname.empty() && options.domainname.empty()) return;
+    if (has_own_uts(options, join)) return;
+    throw std::invalid_argument(
+        "--hostname and --domainname would rename this machine: add --uts, or join a process "
+        "that has its own");
+}
+
+// Callers read it as soon as it is there, digits only: so it appears whole, by rename(2).
+void write_pid_file(const std::string& path, pid_t pid) {
+    const std::string temporary = fmt::format("{}.{}", path, ::getpid());
+    const FdRef here = FdRef::working_directory();
+    const UniqueFd file = sys::openat(here, temporary, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    try {
+        sys::write_once(file, std::to_string(pid), temporary);
+        check(std::rename(temporary.c_str(), path.c_str()), "rename", path);
+    } catch (const SysError&) {
+        ::unlink(temporary.c_str());
+        throw;
+    }
+}
+
+}  // namespace
+
+void declare_namespace_options(CLI::App& run, NamespaceOptions& options) {
+    for (const NamespaceFlag& row : namespace_flags) {
+        const Namespace kind = row.kind;
+        run.add_flag_callback(row.flag, [&options, kind] { options.create.insert(kind); }, row.help)
+            ->group("Namespaces");
+    }
+    run.add_option_function<std::string>(
+           "--join", [&](const std::string& text) { parse_join(text, options); },
+           "enter the namespaces of a running process, or only some: PID[:net,uts,...]")
+        ->type_name("PID[:KINDS]")
+        ->group("Namespaces");
+    run.add_option("--hostname", options.hostname, "host name, at most 64 bytes")->type_name("NAME");
+    run.add_option("--domainname", options.domainname, "NIS domain name")->type_name("NAME");
+    run.add_option("--pid-file", options.pid_file, "write the command's pid (as seen here) there")
+        ->type_name("FILE");
+    run.add_option_function<std::string>(
+           "--explain", [&](const std::string& form) { parse_explain(form, options); },
+           "tell the launch on standard error, call by call (--explain=json: as JSON lines)")
+        ->expected(0, 1)
+        ->default_str("text")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->type_name("[=json]");
+    run.prefix_command();
+    run.final_callback([&run, &options] { take_command(run, options); });
+}
+
+void apply_explain(const NamespaceOptions& options) {
+    if (options.explain) trace::enable(FdRef{STDERR_FILENO}, *options.explain);
+}
+
+void apply_names(const NamespaceOptions& options) {
+    if (!options.hostname.empty()) set_hostname(options.hostname);
+    if (!options.domainname.empty()) set_domainname(options.domainname);
+}
+
+int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_main) {
+    const std::vector<OpenNamespace> joined = namespaces_to_join(options);
+    CloneArgs args;
+    args.create = options.create;
+    for (const OpenNamespace& ns : joined) args.join.push_back({ns.kind, ns.fd});
+    refuse_renaming_the_host(options, args.join);
+    if (options.create.contains(Namespace::User)) args.prepare = write_root_mapping;
+    Child child = spawn(args, child_main);
+    if (!options.pid_file.empty()) write_pid_file(options.pid_file, child.pid());
+    const int code = child.wait().shell_code();
+    return code;
+}
+
+}  // namespace tenon

@@ -1,0 +1,98 @@
+/// @file
+/// Chapter 02, the plan: what a container's file system is made of, as data.
+///
+/// Nothing here makes a system call. What a user asked for becomes a list of steps, which tests
+/// read and rootfs.hpp carries out.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenon/fd.hpp"
+#include "tenon/namespaces.hpp"
+
+namespace tenon {
+
+/// Attributes of a mount, MOUNT_ATTR_* bits, and its propagation, MS_* or 0.
+/// @see \man{mount_setattr,2}
+struct MountAttributes {
+    std::uint64_t set = 0;
+    std::uint64_t clear = 0;
+    std::uint64_t recursive_set = 0;    ///< also on every mount below: `rro`, `rnosuid` ...
+    std::uint64_t recursive_clear = 0;  ///< `rrw`, `rsuid` ...
+    std::uint64_t propagation = 0;
+    bool recursive_propagation = false;  ///< `rprivate` ...
+};
+
+/// Something made inside a new file system before anybody can see it.
+struct TreeEntry {
+    enum class Kind { Directory, Symlink, CharacterDevice };
+    Kind kind;
+    std::string name;          ///< relative, one component
+    std::string link_target;   ///< Symlink
+    mode_t mode = 0755;        ///< Directory, CharacterDevice
+    unsigned major = 0;        ///< CharacterDevice
+    unsigned minor = 0;
+};
+
+enum class MountKind {
+    Filesystem,    ///< a new instance of `fstype` with options `data` and `contents`
+    Bind,          ///< the mount tree at `source` (or `tree`) appears at `target` as well
+    Mask,          ///< `target` reads as empty; skipped when it does not exist
+    ReadonlyPath,  ///< `target` and all below becomes read-only; skipped when it does not exist
+};
+
+/// One mount. Paths in `target` are the container's: relative to its root, whatever they contain.
+struct MountStep {
+    MountKind kind;
+    std::string source;  ///< Bind: a path of the host
+    std::string target;
+    std::string fstype;               ///< Filesystem: proc, sysfs, tmpfs, devpts, mqueue ...
+    std::vector<std::string> data;    ///< Filesystem: its options, `mode=755`
+    MountAttributes attributes;
+    bool recursive = false;           ///< Bind: with the mounts below source
+    std::optional<FdRef> tree;        ///< Bind: a tree opened before, used instead of source
+    std::optional<dev_t> device;      ///< Bind: source must be this character device
+    std::vector<TreeEntry> contents;  ///< Filesystem: made before it is attached
+};
+
+struct MountPlan {
+    std::vector<MountStep> steps;  ///< carried out in this order
+    bool readonly_root = false;    ///< the root itself, not the mounts in it
+};
+
+/// The mounts every container has: proc, sysfs (read-only), a tmpfs /dev with the OCI default
+/// devices and links, devpts (new instance), shm, mqueue; then the masked and read-only paths.
+/// In a new user namespace device nodes cannot be made, so the host's are bound; where sysfs or
+/// procfs would need a namespace that @p created lacks, the host's is bound read-only.
+/// @param created    the new namespaces the container gets
+/// @param requested  the user's own mounts: after the default ones, before the protected paths
+/// @see runtime-spec config-linux.md, "Default Filesystems", "Default Devices"
+MountPlan default_mount_plan(const NamespaceSet& created, std::vector<MountStep> requested = {});
+
+/// What a list such as `ro,nosuid,rbind,rslave,size=64m` says.
+struct MountOptions {
+    MountAttributes attributes;
+    bool bind = false;
+    bool recursive_bind = false;
+    std::vector<std::string> data;  ///< what is no mount option: the file system's own
+};
+
+/// Reads mount options as mount(8) and config.json spell them; a later one overrides an earlier.
+/// @throws std::invalid_argument  an empty option; its text says which
+MountOptions parse_mount_options(std::string_view list);
+
+/// Reads `SRC:DST[:options]` of --bind. Binds recursively unless the options say `bind`.
+/// @throws std::invalid_argument  no DST, a relative DST, an option that bind mounts do not have
+MountStep parse_bind(std::string_view text);
+
+/// Reads `DST[:options]` of --tmpfs (nosuid, nodev, mode=1777 unless said otherwise).
+/// @throws std::invalid_argument  as parse_bind
+MountStep parse_tmpfs(std::string_view text);
+
+}  // namespace tenon

@@ -1,0 +1,55 @@
+/// @file
+/// Chapter 02, the contract: a root file system that cannot be left.
+///
+/// In the order in which a child uses them, all in its new mount namespace:
+/// make_mounts_private, bind_rootfs, apply_mounts, pivot_into. enter_rootfs is all four.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "tenon/fd.hpp"
+#include "tenon/mount_plan.hpp"
+
+namespace tenon {
+
+/// Exercise 02.1. Cuts every mount of this namespace off from the one it was copied from: without
+/// this, systemd's `shared` default carries each of our mounts back to the host.
+/// @throws SysError  mount_setattr: EPERM. @see \man{mount_namespaces,7}, "Shared subtrees"
+void make_mounts_private();
+
+/// Exercise 02.2. Opens @p path inside @p root, where an absolute path, `..` or a symbolic link
+/// leads no further up than @p root. Magic links (/proc/PID/fd/N) are refused.
+/// @param flags  as for open(2); O_CLOEXEC is added
+/// @throws SysError  openat2: ENOENT, ELOOP. @see \man{openat2,2}, RESOLVE_IN_ROOT
+UniqueFd open_beneath(FdRef root, std::string_view path, int flags);
+
+/// What make_target() creates where nothing is yet.
+enum class TargetKind { Directory, File };
+
+/// Opens @p path inside @p root (O_PATH), after making what is missing of it there.
+/// @throws SysError  openat2, mkdirat, mknodat: ENOTDIR, EROFS, EEXIST for a dangling link
+UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind);
+
+/// Makes of @p path a mount point of its own, as pivot_root demands, and returns that mount.
+/// @throws SysError  open_tree: ENOENT; ENOTDIR when it is no directory
+UniqueFd bind_rootfs(const std::filesystem::path& path);
+
+/// The mount that @p step describes, complete but attached nowhere. Exercise 02.3.
+/// @throws SysError  fsopen, fsconfig, fsmount, open_tree, mount_setattr
+UniqueFd create_detached_mount(const MountStep& step);
+
+/// Carries out @p plan inside @p root: each mount is made complete while nobody can see it, then
+/// attached in one step to a target that is a descriptor, never a path.
+/// @throws SysError  of the step that failed
+void apply_mounts(FdRef root, const MountPlan& plan);
+
+/// Exercise 02.4. @p root becomes "/", and nothing of the old root is left: no mount, no working
+/// directory. @pre root is a mount point in this, private, mount namespace
+/// @throws SysError  fchdir, pivot_root, umount2. @see \man{pivot_root,2}, NOTES
+void pivot_into(FdRef root);
+
+/// All of the above, in order. @param rootfs  a path of the host
+void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan);
+
+}  // namespace tenon

@@ -1,0 +1,149 @@
+// The mounts of every container, as tables. Order matters: a parent before what lies in it.
+#include "tenon/mount_plan.hpp"
+
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace tenon {
+
+namespace {
+
+constexpr std::uint64_t hardened = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+constexpr std::uint64_t device_tree = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+
+struct Device {
+    const char* name;
+    unsigned major;
+    unsigned minor;
+};
+
+// runtime-spec, config-linux.md, "Default Devices"; numbers: Documentation/admin-guide/devices.txt
+constexpr std::array default_devices{
+    Device{"null", 1, 3},   Device{"zero", 1, 5},    Device{"full", 1, 7},
+    Device{"random", 1, 8}, Device{"urandom", 1, 9}, Device{"tty", 5, 0},
+};
+
+struct Link {
+    const char* name;
+    const char* target;
+};
+
+constexpr std::array default_links{
+    Link{"fd", "/proc/self/fd"},
+    Link{"stdin", "/proc/self/fd/0"},
+    Link{"stdout", "/proc/self/fd/1"},
+    Link{"stderr", "/proc/self/fd/2"},
+    // devpts, newinstance: the container's own multiplexer, not the host's node. pts(4)
+    Link{"ptmx", "pts/ptmx"},
+};
+
+// What leaks facts about the host or its hardware even through a procfs of our own.
+constexpr std::array masked_paths{
+    "/proc/acpi",       "/proc/asound",        "/proc/interrupts", "/proc/kcore",
+    "/proc/keys",       "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+    "/proc/timer_list", "/proc/timer_stats",   "/sys/devices/virtual/powercap", "/sys/firmware",
+};
+
+// What configures the whole machine: sysrq-trigger reboots it.
+constexpr std::array readonly_paths{
+    "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+};
+
+MountStep filesystem(const char* fstype, const char* target, std::vector<std::string> data,
+                     std::uint64_t attributes) {
+    MountStep step{.kind = MountKind::Filesystem, .target = target, .fstype = fstype};
+    step.data = std::move(data);
+    step.attributes.set = attributes;
+    return step;
+}
+
+// For what a container may see but has no namespace of its own for. With all mounts below it: in
+// a user namespace the kernel refuses to uncover what they hide. mount_namespaces(7)
+MountStep host_tree(const char* path) {
+    MountStep step{.kind = MountKind::Bind, .source = path, .target = path, .recursive = true};
+    step.attributes.recursive_set = hardened | MOUNT_ATTR_RDONLY;
+    return step;
+}
+
+// A kernel file system can be mounted by root, or by the owner of the namespace that it shows.
+bool may_mount(const NamespaceSet& created, Namespace shown) {
+    return !created.contains(Namespace::User) || created.contains(shown);
+}
+
+TreeEntry character_device(const Device& device) {
+    return {.kind = TreeEntry::Kind::CharacterDevice,
+            .name = device.name,
+            .mode = 0666,
+            .major = device.major,
+            .minor = device.minor};
+}
+
+// The tmpfs with everything in it. In a user namespace mknod is refused (EPERM): there the nodes
+// stay out, and bound_devices() brings the host's.
+MountStep device_directory(bool with_nodes) {
+    MountStep step = filesystem("tmpfs", "/dev", {"mode=755", "size=65536k"}, device_tree);
+    for (const Link& link : default_links) {
+        step.contents.push_back({.kind = TreeEntry::Kind::Symlink,
+                                 .name = link.name,
+                                 .link_target = link.target});
+    }
+    for (const char* name : {"pts", "shm", "mqueue"}) {
+        step.contents.push_back({.kind = TreeEntry::Kind::Directory, .name = name});
+    }
+    if (!with_nodes) return step;
+    for (const Device& device : default_devices) step.contents.push_back(character_device(device));
+    return step;
+}
+
+void add_bound_devices(MountPlan& plan) {
+    for (const Device& device : default_devices) {
+        const std::string path = std::string{"/dev/"} + device.name;
+        MountStep step{.kind = MountKind::Bind, .source = path, .target = path};
+        step.attributes.set = device_tree;
+        step.device = makedev(device.major, device.minor);
+        plan.steps.push_back(std::move(step));
+    }
+}
+
+void add_kernel_filesystems(MountPlan& plan, const NamespaceSet& created) {
+    plan.steps.push_back(may_mount(created, Namespace::Pid) ? filesystem("proc", "/proc", {}, hardened)
+                                                            : host_tree("/proc"));
+    plan.steps.push_back(may_mount(created, Namespace::Net)
+                             ? filesystem("sysfs", "/sys", {}, hardened | MOUNT_ATTR_RDONLY)
+                             : host_tree("/sys"));
+}
+
+void add_device_filesystems(MountPlan& plan, const NamespaceSet& created) {
+    const bool can_make_nodes = !created.contains(Namespace::User);
+    plan.steps.push_back(device_directory(can_make_nodes));
+    if (!can_make_nodes) add_bound_devices(plan);
+    plan.steps.push_back(filesystem("devpts", "/dev/pts",
+                                    {"newinstance", "ptmxmode=0666", "mode=0620"}, device_tree));
+    plan.steps.push_back(filesystem("tmpfs", "/dev/shm", {"mode=1777", "size=65536k"}, hardened));
+    // Like the two above: an IPC namespace that is not ours shows queues that are not ours.
+    if (may_mount(created, Namespace::Ipc)) {
+        plan.steps.push_back(filesystem("mqueue", "/dev/mqueue", {}, hardened));
+    }
+}
+
+}  // namespace
+
+MountPlan default_mount_plan(const NamespaceSet& created, std::vector<MountStep> requested) {
+    MountPlan plan;
+    add_kernel_filesystems(plan, created);
+    add_device_filesystems(plan, created);
+    std::move(requested.begin(), requested.end(), std::back_inserter(plan.steps));
+    for (const char* path : masked_paths) {
+        plan.steps.push_back({.kind = MountKind::Mask, .target = path});
+    }
+    for (const char* path : readonly_paths) {
+        plan.steps.push_back({.kind = MountKind::ReadonlyPath, .target = path});
+    }
+    return plan;
+}
+
+}  // namespace tenon

@@ -1,0 +1,133 @@
+// What surrounds a mount: its contents, its attributes, its place, and the paths that are hidden.
+// Everything is a descriptor; the only names are single components inside a directory we hold.
+#include "mount_steps.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <cerrno>
+
+#include "tenon/error.hpp"
+#include "tenon/mount_syscalls.hpp"
+
+namespace tenon {
+
+namespace {
+
+void make_entry(FdRef directory, const TreeEntry& entry) {
+    switch (entry.kind) {
+        case TreeEntry::Kind::Directory:
+            return sys::mkdirat(directory, entry.name, entry.mode);
+        case TreeEntry::Kind::Symlink:
+            return sys::symlinkat(entry.link_target, directory, entry.name);
+        case TreeEntry::Kind::CharacterDevice:
+            sys::mknodat(directory, entry.name, S_IFCHR | entry.mode,
+                         makedev(entry.major, entry.minor));
+            return sys::fchmodat(directory, entry.name, entry.mode);  // past the umask
+    }
+}
+
+// A file that pretends to be a device must not be bound as one (CVE-2025-31133).
+void require_device(FdRef node, dev_t device, std::string_view path) {
+    const struct stat status = sys::fstat(node);
+    if (!S_ISCHR(status.st_mode) || status.st_rdev != device) {
+        throw SysError(ENODEV, "open_tree",
+                       fmt::format("{} (it is not the character device {}:{})", path,
+                                   major(device), minor(device)));
+    }
+}
+
+bool is_directory(FdRef file) {
+    return S_ISDIR(sys::fstat(file).st_mode);
+}
+
+// procfs and sysfs belong at the real /proc and /sys: an image that makes a link of either would
+// have us write our settings somewhere else (CVE-2019-19921, CVE-2023-27561).
+bool is_kernel_filesystem(const MountStep& step) {
+    return step.fstype == "proc" || step.fstype == "sysfs";
+}
+
+std::optional<UniqueFd> open_if_present(FdRef root, std::string_view path) {
+    try {
+        return open_beneath(root, path, O_PATH);
+    } catch (const SysError& e) {
+        if (e.error() == ENOENT || e.error() == ENOTDIR) return std::nullopt;
+        throw;
+    }
+}
+
+// The container's own null, checked by number: the image may hold anything by that name.
+UniqueFd clone_null(FdRef root) {
+    UniqueFd null = open_beneath(root, "/dev/null", O_PATH | O_NOFOLLOW);
+    require_device(null, makedev(1, 3), "/dev/null");
+    return sys::open_tree_clone(null, "", false);
+}
+
+UniqueFd empty_readonly_directory() {
+    const UniqueFd context = sys::fsopen("tmpfs");
+    sys::fsconfig_string(context, "size", "0");
+    sys::fsconfig_string(context, "mode", "000");
+    sys::fsconfig_create(context, "tmpfs");
+    return sys::fsmount(context, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "tmpfs");
+}
+
+}  // namespace
+
+void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents) {
+    for (const TreeEntry& entry : contents) make_entry(mount, entry);
+}
+
+UniqueFd clone_source(const MountStep& step) {
+    const FdRef from = step.tree.value_or(FdRef::working_directory());
+    UniqueFd tree = sys::open_tree_clone(from, step.tree ? std::string{} : step.source,
+                                         step.recursive);
+    if (step.device) require_device(tree, *step.device, step.source);
+    return tree;
+}
+
+void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view subject) {
+    const std::string name{subject};
+    if ((wanted.set | wanted.clear) != 0) {
+        sys::mount_setattr(tree, {.set = wanted.set, .clear = wanted.clear}, false, name);
+    }
+    if ((wanted.recursive_set | wanted.recursive_clear) != 0) {
+        sys::mount_setattr(tree, {.set = wanted.recursive_set, .clear = wanted.recursive_clear},
+                           true, name);
+    }
+}
+
+void attach_inside(FdRef root, FdRef tree, const MountStep& step) {
+    const TargetKind kind = is_directory(tree) ? TargetKind::Directory : TargetKind::File;
+    UniqueFd target = make_target(root, step.target, kind);
+    if (is_kernel_filesystem(step)) {
+        target = sys::openat2(root, step.target, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+    }
+    sys::move_mount(tree, target, step.target);
+    // Propagation is a property of the place in the tree: it is set once the mount has one.
+    if (step.attributes.propagation != 0) {
+        sys::mount_setattr(tree, {.propagation = step.attributes.propagation},
+                           step.attributes.recursive_propagation, step.target);
+    }
+}
+
+void mask_path(FdRef root, const MountStep& step) {
+    const std::optional<UniqueFd> target = open_if_present(root, step.target);
+    if (!target) return;
+    const UniqueFd cover = is_directory(*target) ? empty_readonly_directory() : clone_null(root);
+    sys::move_mount(cover, *target, step.target);
+}
+
+void make_path_readonly(FdRef root, const MountStep& step) {
+    const std::optional<UniqueFd> target = open_if_present(root, step.target);
+    if (!target) return;
+    // A clone of itself on top of itself: the attribute then covers this path and nothing else.
+    const UniqueFd tree = sys::open_tree_clone(*target, "", true);
+    sys::mount_setattr(tree, {.set = MOUNT_ATTR_RDONLY}, true, step.target);
+    sys::move_mount(tree, *target, step.target);
+}
+
+}  // namespace tenon

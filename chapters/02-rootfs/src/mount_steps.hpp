@@ -1,0 +1,24 @@
+// The parts of apply_mounts() that are given. Internal to chapter 02.
+#pragma once
+
+#include "tenon/rootfs.hpp"
+
+namespace tenon {
+
+// Makes `contents` inside the detached file system `mount`.
+void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents);
+
+// Opens the tree that a Bind step speaks of: its own descriptor, or a clone of its source.
+UniqueFd clone_source(const MountStep& step);
+
+// Sets the attributes of `tree`, then those that go for everything below it, then propagation.
+void set_attributes(FdRef tree, const MountAttributes& attributes, std::string_view subject);
+
+// Attaches `tree` at `target` inside `root`, making the target where it is missing.
+void attach_inside(FdRef root, FdRef tree, const MountStep& step);
+
+// The two kinds of protection. A target that does not exist needs none.
+void mask_path(FdRef root, const MountStep& step);
+void make_path_readonly(FdRef root, const MountStep& step);
+
+}  // namespace tenon

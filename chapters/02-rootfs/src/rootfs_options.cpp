@@ -1,0 +1,88 @@
+// Declarations, then what follows from them.
+#include "tenon/rootfs_options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <stdexcept>
+
+namespace tenon {
+
+namespace {
+
+// A mistake in the text is a mistake on the command line: CLI11 reports it as one.
+MountStep parsed(MountStep (*parse)(std::string_view), const std::string& text) {
+    try {
+        return parse(text);
+    } catch (const std::invalid_argument& error) {
+        throw CLI::ValidationError(error.what());
+    }
+}
+
+void add_mount_option(CLI::App& run, RootfsOptions& options, const char* flag,
+                      MountStep (*parse)(std::string_view), const char* help) {
+    run.add_option_function<std::vector<std::string>>(
+           flag,
+           [&options, parse](const std::vector<std::string>& texts) {
+               for (const auto& text : texts) options.mounts.push_back(parsed(parse, text));
+           },
+           help)
+        ->type_size(1)
+        ->allow_extra_args(false)
+        ->group("Root file system");
+}
+
+bool joins_mounts(const NamespaceOptions& options) {
+    return options.join_pid &&
+           (options.join_kinds.empty() || options.join_kinds.contains(Namespace::Mount));
+}
+
+// Joining everything of another container but its files needs the kinds by name.
+void refuse_two_roots(const NamespaceOptions& namespaces, const RootfsOptions& rootfs) {
+    if (rootfs.rootfs.empty() && !joins_mounts(namespaces)) {
+        throw std::invalid_argument("no root file system: add --rootfs DIR (./course up makes one "
+                                    "in build/rootfs)");
+    }
+    if (!rootfs.rootfs.empty() && joins_mounts(namespaces)) {
+        throw std::invalid_argument("--rootfs and --join of a mount namespace exclude each other: "
+                                    "join by kind, for example --join PID:net,ipc");
+    }
+}
+
+}  // namespace
+
+void declare_rootfs_options(CLI::App& run, RootfsOptions& options) {
+    run.add_option("--rootfs", options.rootfs, "the folder that becomes /")
+        ->type_name("DIR")
+        ->group("Root file system");
+    run.add_flag("--read-only", options.readonly, "make / read-only")->group("Root file system");
+    add_mount_option(run, options, "--bind", parse_bind,
+                     "show a path of the host inside: SRC:DST[:ro,rro,nosuid,nodev,noexec,bind,"
+                     "rbind,rprivate,rslave,...]");
+    add_mount_option(run, options, "--tmpfs", parse_tmpfs,
+                     "an empty file system in memory: DST[:size=64m,mode=1777,...]");
+}
+
+void complete_namespaces(NamespaceOptions& namespaces, const RootfsOptions& rootfs) {
+    refuse_two_roots(namespaces, rootfs);
+    if (rootfs.rootfs.empty()) return;
+    if (namespaces.create.empty()) {
+        for (const Namespace kind : all_namespaces) {
+            if (!namespaces.join_kinds.contains(kind)) namespaces.create.insert(kind);
+        }
+    }
+    namespaces.create.insert(Namespace::Mount);
+}
+
+MountPlan plan_mounts(const NamespaceOptions& namespaces, const RootfsOptions& rootfs) {
+    MountPlan plan = default_mount_plan(namespaces.create, rootfs.mounts);
+    plan.readonly_root = rootfs.readonly;
+    return plan;
+}
+
+std::vector<std::string> container_environment() {
+    const char* terminal = std::getenv("TERM");
+    return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+            std::string{"TERM="} + (terminal != nullptr ? terminal : "dumb")};
+}
+
+}  // namespace tenon

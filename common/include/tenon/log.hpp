@@ -1,0 +1,42 @@
+/// @file
+/// Diagnostics for people (text) and for callers (JSON lines).
+///
+/// One message is one write(2): lines of two processes that share the file never mix. The JSON
+/// keys are those that containerd's shim reads back: level, msg, time (RFC 3339).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tenon/fd.hpp"
+
+namespace tenon {
+
+enum class LogLevel { Debug, Info, Warning, Error };
+enum class LogFormat { Text, Json };
+
+/// Where messages go, in which form, and from which level on.
+class Log {
+  public:
+    /// @param out  a loan; stays open as long as the Log is used
+    explicit Log(FdRef out, LogFormat format = LogFormat::Text, LogLevel lowest = LogLevel::Info)
+        : out_(out), format_(format), lowest_(lowest) {}
+
+    void debug(std::string_view message) const { write(LogLevel::Debug, message); }
+    void info(std::string_view message) const { write(LogLevel::Info, message); }
+    void warning(std::string_view message) const { write(LogLevel::Warning, message); }
+    void error(std::string_view message) const { write(LogLevel::Error, message); }
+
+  private:
+    void write(LogLevel level, std::string_view message) const;
+
+    FdRef out_;
+    LogFormat format_;
+    LogLevel lowest_;
+};
+
+/// @p text as a JSON string with its quotes. Control characters are escaped and bytes that are
+/// not UTF-8 become U+FFFD, so the result is valid JSON whatever comes in. @see RFC 8259, 7
+std::string json_quote(std::string_view text);
+
+}  // namespace tenon

@@ -1,0 +1,128 @@
+// Becoming another program: find it as a shell would, take nothing along, and when the kernel
+// says ENOENT about a file that is there, name the loader that is not.
+#include <elf.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "tenon/error.hpp"
+#include "tenon/process.hpp"
+#include "tenon/syscalls.hpp"
+#include "tenon/trace.hpp"
+
+namespace tenon {
+
+namespace {
+
+constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string_view search_path(const Command& command) {
+    for (std::string_view variable : command.environment) {
+        if (variable.starts_with("PATH=")) return variable.substr(5);
+    }
+    return default_path;
+}
+
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+    pointers.push_back(nullptr);
+    return pointers;
+}
+
+// The interpreter of an ELF program: segment PT_INTERP holds its path. elf(5)
+std::string elf_interpreter(std::string_view image) {
+    Elf64_Ehdr header{};
+    if (image.size() < sizeof header) return {};
+    std::memcpy(&header, image.data(), sizeof header);
+    if (header.e_ident[EI_CLASS] != ELFCLASS64) return {};
+    for (std::size_t i = 0; i < header.e_phnum; ++i) {
+        const std::size_t at = header.e_phoff + i * sizeof(Elf64_Phdr);
+        Elf64_Phdr segment{};
+        if (at > image.size() || image.size() - at < sizeof segment) return {};
+        std::memcpy(&segment, image.data() + at, sizeof segment);
+        if (segment.p_type != PT_INTERP || segment.p_offset > image.size()) continue;
+        const std::string_view text = image.substr(segment.p_offset, segment.p_filesz);
+        return std::string{text.substr(0, text.find('\0'))};
+    }
+    return {};
+}
+
+// What the kernel would load to run the file: from "#!" or from ELF; empty when it needs nothing.
+std::string interpreter_of(const std::string& path) {
+    try {
+        const UniqueFd file = sys::openat(FdRef::working_directory(), path, O_RDONLY);
+        std::array<char, 8192> head{};
+        const long length = ::read(file.ref().number(), head.data(), head.size());
+        const std::string_view image{head.data(), static_cast<std::size_t>(std::max(length, 0L))};
+        if (image.starts_with("\177ELF")) return elf_interpreter(image);
+        if (!image.starts_with("#!")) return {};
+        const std::string_view line = image.substr(2, image.find('\n') - 2);
+        const std::size_t begin = std::min(line.find_first_not_of(" \t"), line.size());
+        return std::string{line.substr(begin, line.find_first_of(" \t", begin) - begin)};
+    } catch (const SysError&) {
+        return {};  // we only look for better words; the exec error itself stands
+    }
+}
+
+// ENOENT on a file that exists speaks of its interpreter: execve(2), ENOENT.
+[[noreturn]] void rethrow_with_interpreter(const SysError& error, const std::string& path) {
+    const std::string interpreter = error.error() == ENOENT ? interpreter_of(path) : std::string{};
+    if (interpreter.empty()) throw error;
+    throw SysError(ENOENT, "execve", path + " (its interpreter " + interpreter + " is missing)");
+}
+
+void reset_signals() {
+    struct sigaction standard {};
+    standard.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; ++signal) {
+        ::sigaction(signal, &standard, nullptr);  // EINVAL for SIGKILL, SIGSTOP: they are default
+    }
+    sigset_t none{};
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// Tries each directory of PATH. EACCES is remembered, as in execvp(3): "found, but not allowed"
+// tells more than "not found" when the search ends.
+[[noreturn]] void exec_from_path(const Command& command, char* const* argv, char* const* envp) {
+    const std::string& name = command.argv[0];
+    int worst_error = ENOENT;
+    std::string_view rest = search_path(command);
+    while (!rest.empty()) {
+        const std::string_view directory = rest.substr(0, rest.find(':'));
+        rest.remove_prefix(std::min(directory.size() + 1, rest.size()));
+        const std::string path = std::string{directory.empty() ? "." : directory} + "/" + name;
+        if (::faccessat(AT_FDCWD, path.c_str(), F_OK, 0) != 0) continue;
+        try {
+            sys::execve(path, argv, envp);
+        } catch (const SysError& error) {
+            if (error.error() != EACCES) rethrow_with_interpreter(error, path);
+            worst_error = EACCES;
+        }
+    }
+    throw SysError(worst_error, "execve", name);
+}
+
+}  // namespace
+
+void exec(const Command& command) {
+    const std::vector<char*> argv = pointers_to(command.argv);
+    const std::vector<char*> envp = pointers_to(command.environment);
+    reset_signals();
+    sys::close_range_cloexec(STDERR_FILENO + 1);
+    trace::flush();
+    const std::string& name = command.argv[0];
+    if (name.find('/') == std::string::npos) exec_from_path(command, argv.data(), envp.data());
+    try {
+        sys::execve(name, argv.data(), envp.data());
+    } catch (const SysError& error) {
+        rethrow_with_interpreter(error, name);
+    }
+}
+
+}  // namespace tenon

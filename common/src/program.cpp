@@ -1,0 +1,49 @@
+// The only place that turns an exception into words on a terminal.
+#include "tenon/program.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "tenon/error.hpp"
+#include "tenon/hints.hpp"
+#include "tenon/log.hpp"
+#include "tenon/trace.hpp"
+
+namespace tenon {
+
+namespace {
+
+int exit_code_for(const SysError& error) {
+    if (error.call() != "execve") return exit_own_failure;
+    return error.error() == ENOENT || error.error() == ENOTDIR ? exit_not_found
+                                                               : exit_not_executable;
+}
+
+void report(std::string_view program, std::string_view message, std::string_view advice) {
+    const Log log{FdRef{STDERR_FILENO}};
+    log.error(fmt::format("{}: {}{}{}", program, message, advice.empty() ? "" : ": ", advice));
+}
+
+int run_and_report(std::string_view program, const std::function<int()>& body) {
+    try {
+        return body();
+    } catch (const SysError& error) {
+        report(program, error.what(), hint_for(error));
+        return exit_code_for(error);
+    } catch (const std::exception& error) {
+        report(program, error.what(), {});
+        return exit_own_failure;
+    }
+}
+
+}  // namespace
+
+int run_program(std::string_view program, const std::function<int()>& body) noexcept {
+    const int code = run_and_report(program, body);
+    trace::flush();
+    return code;
+}
+
+}  // namespace tenon

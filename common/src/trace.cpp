@@ -1,0 +1,209 @@
+// The story is a fixed array of fixed-size records in memory that parent and child share. A
+// record is claimed by one atomic increment, so nobody waits for anybody, and a process that is
+// killed in the middle leaves at worst one record that is never complete.
+#include "tenon/trace.hpp"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <span>
+
+#include "tenon/error.hpp"
+#include "tenon/log.hpp"
+
+namespace tenon::trace {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;  // CLOCK_MONOTONIC: comparable between processes
+template <std::size_t Size>
+using Text = std::array<char, Size>;
+
+// Copies what fits; the rest of a very long argument is not worth a growing buffer.
+template <std::size_t Size>
+void assign(Text<Size>& to, std::string_view from) {
+    const std::size_t length = std::min(from.size(), Size - 1);
+    std::memcpy(to.data(), from.data(), length);
+    to[length] = '\0';
+}
+
+}  // namespace
+
+struct Record {
+    std::atomic<bool> complete;
+    bool printed;
+    int chapter;
+    int error;
+    pid_t pid;
+    Clock::time_point begin;
+    Clock::time_point end;
+    const char* step;  // literals: at the same address in the child, which never execs before use
+    const char* why;
+    const char* role;
+    Text<24> call;
+    Text<240> arguments;
+    Text<48> result;
+};
+
+namespace {
+
+constexpr std::size_t capacity = 1024;
+
+struct Story {
+    std::atomic<std::size_t> claimed;
+    std::size_t printed_records;  // numbers the lines: records print once, in order
+    const char* last_step;        // so that a step's heading is printed when it changes
+    const char* last_role;
+    Clock::time_point start;
+    std::array<Record, capacity> records;
+};
+
+struct State {
+    Story* story = nullptr;
+    FdRef out;
+    Options options;
+    int chapter = 0;
+    const char* step = "";
+    const char* why = "";
+    const char* role = "parent";
+};
+State state;  // one thread per process: the rule of the runtime
+
+using Microseconds = std::chrono::duration<double, std::micro>;
+
+double microseconds(Clock::duration span) {
+    return std::chrono::duration_cast<Microseconds>(span).count();
+}
+
+std::string_view colour(std::string_view code) {
+    return state.options.colour ? code : std::string_view{};
+}
+
+std::string outcome(const Record& record) {
+    if (record.error == 0) return record.result.data();
+    return fmt::format("{} ({})", errno_name(record.error), ::strerrordesc_np(record.error));
+}
+
+std::string json_line(const Record& record, std::size_t number) {
+    return fmt::format(
+        R"({{"n":{},"at_us":{:.1f},"who":{},"pid":{},"chapter":"{:02}","step":{},"why":{},)"
+        R"("call":{},"args":{},"result":{},"errno":{},"us":{:.1f}}})"
+        "\n",
+        number, microseconds(record.begin - state.story->start), json_quote(record.role),
+        record.pid, record.chapter, json_quote(record.step), json_quote(record.why),
+        json_quote(record.call.data()), json_quote(record.arguments.data()),
+        json_quote(outcome(record)), record.error,
+        record.complete ? microseconds(record.end - record.begin) : 0.0);
+}
+
+// A heading where the step or the speaker changes, then the call with its result.
+std::string text_lines(const Record& record, std::size_t number) {
+    std::string text;
+    const bool new_step = record.step != state.story->last_step ||
+                          record.role != state.story->last_role;
+    if (new_step && *record.step != '\0') {
+        text += fmt::format("{}{:02} {:<6} {}{}{}, {}{}\n", colour("\033[1m"), record.chapter,
+                            record.role, record.step, colour("\033[0m"), colour("\033[2m"),
+                            record.why, colour("\033[0m"));
+    }
+    state.story->last_step = record.step;
+    state.story->last_role = record.role;
+    const std::string call = fmt::format("{}({})", record.call.data(), record.arguments.data());
+    text += fmt::format("{:>5} {:<7}{:<64} {}= {}{}  {:.0f} us\n", number, record.role, call,
+                        colour(record.error != 0 ? "\033[31m" : "\033[32m"), outcome(record),
+                        colour("\033[0m"), microseconds(record.end - record.begin));
+    return text;
+}
+
+void print(std::string_view text) {
+    // The story is told beside the work: a closed terminal must not stop a container.
+    [[maybe_unused]] const long written = ::write(state.out.number(), text.data(), text.size());
+}
+
+std::string line_for(const Record& record, std::size_t number) {
+    return state.options.format == Format::Json ? json_line(record, number)
+                                                : text_lines(record, number);
+}
+
+}  // namespace
+
+namespace detail {
+bool enabled = false;
+}
+
+void enable(FdRef out, Options options) {
+    void* memory = ::mmap(nullptr, sizeof(Story), PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) check(-1, "mmap", "the trace");
+    state.story = new (memory) Story{};
+    state.story->start = Clock::now();
+    state.out = out;
+    state.options = options;
+    detail::enabled = true;
+}
+
+void set_role(const char* role) {
+    state.role = role;
+}
+
+void flush() noexcept {
+    if (!detail::enabled) return;
+    Story& story = *state.story;
+    const std::size_t claimed = std::min(story.claimed.load(), capacity);
+    for (Record& record : std::span{story.records}.first(claimed)) {
+        if (record.printed || !record.complete.load(std::memory_order_acquire)) continue;
+        record.printed = true;
+        try {
+            print(line_for(record, ++story.printed_records));
+        } catch (const std::exception&) {
+            return;  // out of memory: the story ends here, the container goes on
+        }
+    }
+}
+
+Step::Step(int chapter, const char* name, const char* why) noexcept
+    : outer_chapter_(state.chapter), outer_name_(state.step), outer_why_(state.why) {
+    state.chapter = chapter;
+    state.step = name;
+    state.why = why;
+}
+
+Step::~Step() {
+    state.chapter = outer_chapter_;
+    state.step = outer_name_;
+    state.why = outer_why_;
+}
+
+const char* Step::current() noexcept {
+    return state.step;
+}
+
+Call::Call(std::string_view name, std::string_view arguments) noexcept {
+    const std::size_t place = state.story->claimed.fetch_add(1);
+    if (place >= capacity) return;
+    record_ = &state.story->records[place];
+    record_->chapter = state.chapter;
+    record_->pid = ::getpid();
+    record_->step = state.step;
+    record_->why = state.why;
+    record_->role = state.role;
+    assign(record_->call, name);
+    assign(record_->arguments, arguments);
+    record_->begin = Clock::now();
+}
+
+void Call::finish(int error, std::string_view result) noexcept {
+    if (record_ == nullptr) return;
+    record_->end = Clock::now();
+    record_->error = error;
+    assign(record_->result, result);
+    record_->complete.store(true, std::memory_order_release);
+}
+
+}  // namespace tenon::trace

@@ -1,0 +1,56 @@
+// A mount is made complete while it is attached nowhere, with its options, contents and flags,
+// and then appears in one step. mount(2) did it the other way round: attach first, restrict
+// afterwards, by a path that is looked up anew each time.
+#include "mount_steps.hpp"
+#include "tenon/mount_syscalls.hpp"
+#include "tenon/rootfs.hpp"
+#include "tenon/trace.hpp"
+
+namespace tenon {
+
+namespace {
+
+void configure(FdRef context, const std::string& option) {
+    const auto equals = option.find('=');
+    if (equals == std::string::npos) return sys::fsconfig_flag(context, option);
+    sys::fsconfig_string(context, option.substr(0, equals), option.substr(equals + 1));
+}
+
+void apply_step(FdRef root, const MountStep& step) {
+    switch (step.kind) {
+        case MountKind::Mask: return mask_path(root, step);
+        case MountKind::ReadonlyPath: return make_path_readonly(root, step);
+        case MountKind::Filesystem:
+        case MountKind::Bind: break;
+    }
+    const UniqueFd mount = create_detached_mount(step);
+    attach_inside(root, mount, step);
+}
+
+}  // namespace
+
+UniqueFd create_detached_mount(const MountStep& step) {
+    // BEGIN SOLUTION 02.3
+    if (step.kind == MountKind::Bind) {
+        UniqueFd tree = clone_source(step);
+        set_attributes(tree, step.attributes, step.target);
+        return tree;
+    }
+    const UniqueFd context = sys::fsopen(step.fstype);
+    sys::fsconfig_string(context, "source", step.fstype);
+    for (const std::string& option : step.data) configure(context, option);
+    sys::fsconfig_create(context, step.fstype);
+    // Filled while still writable and unseen; only then restricted.
+    UniqueFd mount = sys::fsmount(context, 0, step.fstype);
+    fill_detached_mount(mount, step.contents);
+    set_attributes(mount, step.attributes, step.target);
+    return mount;
+    // END SOLUTION
+}
+
+void apply_mounts(FdRef root, const MountPlan& plan) {
+    const trace::Step step{2, "build the mounts", "a program expects /proc, /sys and /dev"};
+    for (const MountStep& mount : plan.steps) apply_step(root, mount);
+}
+
+}  // namespace tenon

@@ -2,8 +2,8 @@
 #include <CLI/CLI.hpp>
 
 #include "tenon/namespace_options.hpp"
-#include "tenon/program.hpp"
 #include "tenon/provenance.hpp"
+#include "tenon/stage.hpp"
 
 namespace {
 
@@ -23,10 +23,6 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     tenon::NamespaceOptions options;
     tenon::declare_namespace_options(*app.add_subcommand("run", "run a command"), options);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return tenon::report_usage(app, error);
-    }
-    return tenon::run_program("ch01", [&] { return run(options); });
+    return tenon::run_stage(app, {argv, static_cast<std::size_t>(argc)}, options,
+                            [&] { return run(options); });
 }

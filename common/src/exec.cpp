@@ -114,8 +114,8 @@ void exec(const Command& command) {
     const std::vector<char*> argv = pointers_to(command.argv);
     const std::vector<char*> envp = pointers_to(command.environment);
     reset_signals();
+    const trace::Step step{1, "become the command", "with no descriptor of ours but 0, 1 and 2"};
     sys::close_range_cloexec(STDERR_FILENO + 1);
-    trace::flush();
     const std::string& name = command.argv[0];
     if (name.find('/') == std::string::npos) exec_from_path(command, argv.data(), envp.data());
     try {

@@ -39,6 +39,8 @@ constexpr std::array hints{
     Hint{"setdomainname", EINVAL, "a domain name has at most 64 bytes"},
     Hint{"sethostname", EPERM, "a new host name needs a new UTS namespace: add --uts"},
     Hint{"setdomainname", EPERM, "a new domain name needs a new UTS namespace: add --uts"},
+    Hint{"open rootfs", ENOENT, "./course up makes one in build/rootfs"},
+    Hint{"open rootfs", ENOTDIR, "it must be a folder with the container's files in it"},
     Hint{"execve", ENOENT, "is it in the root file system, and in PATH?"},
     Hint{"execve", EACCES, "it is there but may not be executed: check its mode (chmod +x), that "
                            "it is a regular file, and that its mount is not noexec"},

@@ -135,6 +135,11 @@ bool has_effective_capability(int capability) {
 }
 
 void execve(CString path, char* const* argv, char* const* envp) {
+    // A call that succeeds never returns to report itself: it is told, and printed, beforehand.
+    if (trace::enabled()) {
+        trace::Call{"execve", fmt::format("\"{}\"", path.view())}.finish(0, "the command runs");
+        trace::flush();
+    }
     traced_call(
         "execve", path.view(), [&] { return ::execve(path.c_str(), argv, envp); },
         [&] { return fmt::format("\"{}\"", path.view()); });

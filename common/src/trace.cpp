@@ -102,22 +102,31 @@ std::string json_line(const Record& record, std::size_t number) {
         record.complete ? microseconds(record.end - record.begin) : 0.0);
 }
 
-// A heading where the step or the speaker changes, then the call with its result.
+// A value written to a kernel file ends in a newline: shown, not obeyed.
+std::string on_one_line(std::string_view text) {
+    std::string out;
+    for (const char c : text) out += c == '\n' ? std::string{"\\n"} : std::string(1, c);
+    return out;
+}
+
+// A heading where the step or the speaker changes, then the call with its result. What has a
+// fixed width stands first, so that long arguments cannot push a column.
 std::string text_lines(const Record& record, std::size_t number) {
     std::string text;
-    const bool new_step = record.step != state.story->last_step ||
-                          record.role != state.story->last_role;
+    const bool new_step =
+        record.step != state.story->last_step || record.role != state.story->last_role;
     if (new_step && *record.step != '\0') {
-        text += fmt::format("{}{:02} {:<6} {}{}{}, {}{}\n", colour("\033[1m"), record.chapter,
-                            record.role, record.step, colour("\033[0m"), colour("\033[2m"),
-                            record.why, colour("\033[0m"));
+        text += fmt::format("{}{} {}{}: {}\n", colour("\033[1m"), record.role, record.step,
+                            colour("\033[0m"), record.why);
     }
     state.story->last_step = record.step;
     state.story->last_role = record.role;
-    const std::string call = fmt::format("{}({})", record.call.data(), record.arguments.data());
-    text += fmt::format("{:>5} {:<7}{:<64} {}= {}{}  {:.0f} us\n", number, record.role, call,
+    text += fmt::format("{:>4}  ch{:02}  {:<6} {:>6.0f} us  {}({}) = {}{}{}\n", number,
+                        record.chapter, record.role,
+                        microseconds(record.end - record.begin), record.call.data(),
+                        on_one_line(record.arguments.data()),
                         colour(record.error != 0 ? "\033[31m" : "\033[32m"), outcome(record),
-                        colour("\033[0m"), microseconds(record.end - record.begin));
+                        colour("\033[0m"));
     return text;
 }
 

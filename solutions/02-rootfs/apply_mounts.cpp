@@ -16,15 +16,20 @@ void configure(FdRef context, const std::string& option) {
     sys::fsconfig_string(context, option.substr(0, equals), option.substr(equals + 1));
 }
 
-void apply_step(FdRef root, const MountStep& step) {
-    switch (step.kind) {
-        case MountKind::Mask: return mask_path(root, step);
-        case MountKind::ReadonlyPath: return make_path_readonly(root, step);
-        case MountKind::Filesystem:
-        case MountKind::Bind: break;
-    }
+// Complete first, visible second.
+void apply_mount(FdRef root, const MountStep& step) {
+    const trace::Step telling{2, "add a mount", "made complete while detached, then attached"};
     const UniqueFd mount = create_detached_mount(step);
     attach_inside(root, mount, step);
+}
+
+void apply_step(FdRef root, const MountStep& step) {
+    switch (step.kind) {
+        case MountKind::Filesystem:
+        case MountKind::Bind: return apply_mount(root, step);
+        case MountKind::Mask: return mask_path(root, step);
+        case MountKind::ReadonlyPath: return make_path_readonly(root, step);
+    }
 }
 
 }  // namespace
@@ -49,7 +54,6 @@ UniqueFd create_detached_mount(const MountStep& step) {
 }
 
 void apply_mounts(FdRef root, const MountPlan& plan) {
-    const trace::Step step{2, "build the mounts", "a program expects /proc, /sys and /dev"};
     for (const MountStep& mount : plan.steps) apply_step(root, mount);
 }
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 
 #include "tenon/error.hpp"
 #include "tenon/syscalls.hpp"
@@ -69,24 +70,8 @@ void parse_join(const std::string& text, NamespaceOptions& options) {
 
 void parse_explain(const std::string& form, NamespaceOptions& options) {
     const trace::Format format = form == "json" ? trace::Format::Json : trace::Format::Text;
-    const bool colour = ::isatty(STDERR_FILENO) == 1 && ::getenv("NO_COLOR") == nullptr;
+    const bool colour = ::isatty(STDERR_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
     options.explain = trace::Options{format, colour};
-}
-
-// Everything that is no option of ours; a leading "--" only marks where the command begins.
-void take_command(CLI::App& run, NamespaceOptions& options) {
-    options.command = run.remaining();
-    if (!options.command.empty() && options.command.front() == "--") {
-        options.command.erase(options.command.begin());
-    }
-    if (options.command.empty()) {
-        throw CLI::ValidationError("run", "no command: write it after --, for example -- /bin/sh");
-    }
-    const std::string& first = options.command.front();
-    if (first.empty() || first.front() == '-') {
-        throw CLI::ValidationError(
-            "run", fmt::format("unknown option '{}' (see --help; a command follows --)", first));
-    }
 }
 
 // Keeps those namespaces that were asked for, and says so when one cannot differ.
@@ -142,7 +127,7 @@ void declare_namespace_options(CLI::App& run, NamespaceOptions& options) {
     }
     run.add_option_function<std::string>(
            "--join", [&](const std::string& text) { parse_join(text, options); },
-           "enter the namespaces of a running process, or only some: PID[:net,uts,...]")
+           "enter a process's namespaces, or only some: PID[:net,uts]")
         ->type_name("PID[:KINDS]")
         ->group("Namespaces");
     run.add_option("--hostname", options.hostname, "host name, at most 64 bytes")->type_name("NAME");
@@ -151,13 +136,12 @@ void declare_namespace_options(CLI::App& run, NamespaceOptions& options) {
         ->type_name("FILE");
     run.add_option_function<std::string>(
            "--explain", [&](const std::string& form) { parse_explain(form, options); },
-           "tell the launch on standard error, call by call (--explain=json: as JSON lines)")
+           "tell the launch on stderr, call by call")
         ->expected(0, 1)
         ->default_str("text")
         ->check(CLI::IsMember({"text", "json"}))
         ->type_name("[=json]");
     run.prefix_command();
-    run.final_callback([&run, &options] { take_command(run, options); });
 }
 
 void apply_explain(const NamespaceOptions& options) {
@@ -178,8 +162,7 @@ int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_ma
     if (options.create.contains(Namespace::User)) args.prepare = write_root_mapping;
     Child child = spawn(args, child_main);
     if (!options.pid_file.empty()) write_pid_file(options.pid_file, child.pid());
-    const int code = child.wait().shell_code();
-    return code;
+    return child.wait().shell_code();
 }
 
 }  // namespace tenon

@@ -46,10 +46,23 @@ UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind) {
     return open_beneath(parent, name, O_PATH | O_NOFOLLOW);
 }
 
+namespace {
+
+// "open rootfs" and not "openat": of all paths on a command line, this one is missing most often.
+UniqueFd open_rootfs(const std::filesystem::path& path) {
+    try {
+        return sys::openat(FdRef::working_directory(), path, O_PATH | O_DIRECTORY);
+    } catch (const SysError& e) {
+        throw SysError(e.error(), "open rootfs", path.native());
+    }
+}
+
+}  // namespace
+
 UniqueFd bind_rootfs(const std::filesystem::path& path) {
     const trace::Step step{2, "give the root a mount of its own",
                            "pivot_root takes nothing but a mount point"};
-    const UniqueFd place = sys::openat(FdRef::working_directory(), path, O_PATH | O_DIRECTORY);
+    const UniqueFd place = open_rootfs(path);
     UniqueFd root = sys::open_tree_clone(place, "", true);
     sys::move_mount(root, place, path);
     return root;

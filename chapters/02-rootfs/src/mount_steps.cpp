@@ -13,10 +13,13 @@
 
 #include "tenon/error.hpp"
 #include "tenon/mount_syscalls.hpp"
+#include "tenon/trace.hpp"
 
 namespace tenon {
 
 namespace {
+
+constexpr std::uint64_t hardened = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
 void make_entry(FdRef directory, const TreeEntry& entry) {
     switch (entry.kind) {
@@ -72,7 +75,7 @@ UniqueFd empty_readonly_directory() {
     sys::fsconfig_string(context, "size", "0");
     sys::fsconfig_string(context, "mode", "000");
     sys::fsconfig_create(context, "tmpfs");
-    return sys::fsmount(context, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, "tmpfs");
+    return sys::fsmount(context, MOUNT_ATTR_RDONLY | hardened, "tmpfs");
 }
 
 }  // namespace
@@ -115,6 +118,7 @@ void attach_inside(FdRef root, FdRef tree, const MountStep& step) {
 }
 
 void mask_path(FdRef root, const MountStep& step) {
+    const trace::Step telling{2, "mask a path", "it tells about the host, not about the container"};
     const std::optional<UniqueFd> target = open_if_present(root, step.target);
     if (!target) return;
     const UniqueFd cover = is_directory(*target) ? empty_readonly_directory() : clone_null(root);
@@ -122,6 +126,7 @@ void mask_path(FdRef root, const MountStep& step) {
 }
 
 void make_path_readonly(FdRef root, const MountStep& step) {
+    const trace::Step telling{2, "protect a path", "writing there would configure the machine"};
     const std::optional<UniqueFd> target = open_if_present(root, step.target);
     if (!target) return;
     // A clone of itself on top of itself: the attribute then covers this path and nothing else.

@@ -28,6 +28,7 @@ void add_mount_option(CLI::App& run, RootfsOptions& options, const char* flag,
            help)
         ->type_size(1)
         ->allow_extra_args(false)
+        ->type_name("SPEC")
         ->group("Root file system");
 }
 
@@ -56,10 +57,9 @@ void declare_rootfs_options(CLI::App& run, RootfsOptions& options) {
         ->group("Root file system");
     run.add_flag("--read-only", options.readonly, "make / read-only")->group("Root file system");
     add_mount_option(run, options, "--bind", parse_bind,
-                     "show a path of the host inside: SRC:DST[:ro,rro,nosuid,nodev,noexec,bind,"
-                     "rbind,rprivate,rslave,...]");
+                     "show a path of the host inside: SRC:DST[:ro,rro,nosuid,...]");
     add_mount_option(run, options, "--tmpfs", parse_tmpfs,
-                     "an empty file system in memory: DST[:size=64m,mode=1777,...]");
+                     "an empty file system in memory: DST[:size=64m,...]");
 }
 
 void complete_namespaces(NamespaceOptions& namespaces, const RootfsOptions& rootfs) {

@@ -58,6 +58,7 @@ class SpawnSettings {
 
     [[nodiscard]] pid_t spawn(std::vector<std::string> argv) const {
         std::vector<char*> pointers;
+        pointers.reserve(argv.size() + 1);
         for (std::string& argument : argv) pointers.push_back(argument.data());
         pointers.push_back(nullptr);
         pid_t pid = -1;

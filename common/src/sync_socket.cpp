@@ -125,6 +125,11 @@ SyncMessage SyncSocket::expect(SyncKind kind) const {
     return std::move(*message);
 }
 
+bool SyncSocket::peer_closed() const noexcept {
+    char first = 0;
+    return ::recv(fd_.ref().number(), &first, sizeof first, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void SyncSocket::send_failure(const std::exception_ptr& error) const noexcept {
     try {
         send(SyncKind::Failed, encode(error));

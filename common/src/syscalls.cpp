@@ -33,6 +33,12 @@ std::string describe(FdRef fd) {
 
 namespace {
 
+// SIGKILL for 9; 0, which only asks whether the process is there, has no name.
+std::string signal_name(int signal) {
+    const char* name = ::sigabbrev_np(signal);
+    return name != nullptr ? fmt::format("SIG{}", name) : std::to_string(signal);
+}
+
 // glibc has no clone3(): a raw call returns twice, like fork(2) without its handlers.
 long raw_clone3(const CloneRequest& request, int& pidfd) {
     clone_args arguments{};
@@ -91,7 +97,7 @@ void pidfd_send_signal(FdRef pidfd, int signal) {
     traced_call(
         "pidfd_send_signal", {},
         [&] { return ::syscall(SYS_pidfd_send_signal, pidfd.number(), signal, nullptr, 0); },
-        [&] { return fmt::format("{}, SIG{}", pidfd.number(), ::sigabbrev_np(signal)); });
+        [&] { return fmt::format("{}, {}", pidfd.number(), signal_name(signal)); });
 }
 
 siginfo_t waitid(FdRef pidfd) {
@@ -123,7 +129,7 @@ void setdomainname(std::string_view name) {
 void set_parent_death_signal(int signal) {
     traced_call(
         "prctl", "PR_SET_PDEATHSIG", [&] { return ::prctl(PR_SET_PDEATHSIG, signal); },
-        [&] { return fmt::format("PR_SET_PDEATHSIG, SIG{}", ::sigabbrev_np(signal)); });
+        [&] { return fmt::format("PR_SET_PDEATHSIG, {}", signal_name(signal)); });
 }
 
 bool has_effective_capability(int capability) {

@@ -15,16 +15,17 @@ namespace tenon {
 
 namespace {
 
-// PR_SET_PDEATHSIG speaks only of deaths after the call: Go, or the first failure to be sent,
-// finds out about an earlier one, because the socket's other end is closed then.
-void tie_life_to_parent() {
+// PR_SET_PDEATHSIG speaks only of deaths after the call. An earlier one shows in the socket: the
+// parent's end of it is closed.
+void tie_life_to_parent(const SyncSocket& to_parent) {
     const trace::Step step{1, "die with the parent", "or kill -9 of it would orphan the container"};
     sys::set_parent_death_signal(SIGKILL);
+    if (to_parent.peer_closed()) ::_exit(exit_own_failure);
 }
 
 int run_to_exit_code(const SyncSocket& to_parent, bool wait_for_go, const ChildMain& child_main) {
     try {
-        tie_life_to_parent();
+        tie_life_to_parent(to_parent);
         if (wait_for_go) to_parent.expect(SyncKind::Go);
         return child_main();
     } catch (...) {

@@ -46,8 +46,6 @@ UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind) {
     return open_beneath(parent, name, O_PATH | O_NOFOLLOW);
 }
 
-namespace {
-
 // "open rootfs" and not "openat": of all paths on a command line, this one is missing most often.
 UniqueFd open_rootfs(const std::filesystem::path& path) {
     try {
@@ -57,20 +55,9 @@ UniqueFd open_rootfs(const std::filesystem::path& path) {
     }
 }
 
-}  // namespace
-
-UniqueFd bind_rootfs(const std::filesystem::path& path) {
-    const trace::Step step{2, "give the root a mount of its own",
-                           "pivot_root takes nothing but a mount point"};
-    const UniqueFd place = open_rootfs(path);
-    UniqueFd root = sys::open_tree_clone(place, "", true);
-    sys::move_mount(root, place, path);
-    return root;
-}
-
 void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan) {
     make_mounts_private();
-    const UniqueFd root = bind_rootfs(rootfs);
+    const UniqueFd root = bind_rootfs(open_rootfs(rootfs), rootfs);
     apply_mounts(root, plan);
     if (plan.readonly_root) {
         const trace::Step step{2, "make the root read-only", "last: targets had to be made in it"};

@@ -12,7 +12,7 @@ void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents);
 UniqueFd clone_source(const MountStep& step);
 
 // Sets the attributes of `tree`, then those that go for everything below it, then propagation.
-void set_attributes(FdRef tree, const MountAttributes& attributes, std::string_view subject);
+void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view subject);
 
 // Attaches `tree` at `target` inside `root`, making the target where it is missing.
 void attach_inside(FdRef root, FdRef tree, const MountStep& step);

@@ -52,11 +52,15 @@ class SyncSocket {
 
     /// Waits for a message of @p kind. @throws what the other side sent as Failed
     /// @throws SysError  recvmsg: EPIPE when the other side ended, EPROTO for another message
+    // NOLINTNEXTLINE(modernize-use-nodiscard): that it came is often all that matters
     SyncMessage expect(SyncKind kind) const;
 
     /// Sends @p error as Failed: SysError and NotImplemented arrive as themselves, any other
     /// exception as std::runtime_error with its text. Never throws: a lost parent hears nothing.
     void send_failure(const std::exception_ptr& error) const noexcept;
+
+    /// Whether the other end is closed: its process ended, or let go of it. Does not wait.
+    [[nodiscard]] bool peer_closed() const noexcept;
 
     void close() noexcept { fd_.reset(); }
     [[nodiscard]] bool open() const { return fd_.valid(); }

@@ -69,7 +69,7 @@ std::optional<Namespace> namespace_from_name(std::string_view name);
 
 /// An existing namespace to enter, by a descriptor of its file. @see \man{setns,2}
 struct JoinNamespace {
-    Namespace kind;
+    Namespace kind = Namespace::Mount;
     FdRef fd;
 };
 
@@ -103,6 +103,8 @@ class Child {
         : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)) {}
     Child(Child&&) = default;
     Child& operator=(Child&&) = delete;
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
     ~Child();
 
     /// In the caller's pid namespace.

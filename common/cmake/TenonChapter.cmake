@@ -83,10 +83,10 @@ function(tenon_add_attacks CHAPTER)
         set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name}
             RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/attack/${CHAPTER})
         target_link_libraries(${target} PRIVATE tenon_warnings)
-        # Static: an attack must run inside a root file system that has no C library.
-        if(NOT TENON_SANITIZE)
-            target_link_options(${target} PRIVATE -static)
-        endif()
+        # Static: an attack must run inside a root file system that has no C library. The
+        # sanitizers' runtime cannot be linked so, and has nothing to look for in an attacker.
+        target_compile_options(${target} PRIVATE -fno-sanitize=all)
+        target_link_options(${target} PRIVATE -fno-sanitize=all -static)
         add_dependencies(attacks ${target})
     endforeach()
 endfunction()

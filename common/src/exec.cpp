@@ -18,7 +18,8 @@ namespace tenon {
 
 namespace {
 
-constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr std::string_view default_path =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string_view search_path(const Command& command) {
     for (std::string_view variable : command.environment) {
@@ -70,9 +71,21 @@ std::string interpreter_of(const std::string& path) {
     }
 }
 
+// The first link missing in the chain from a script over its interpreter to that one's loader.
+std::string missing_interpreter(std::string path) {
+    constexpr int deepest = 5;  // execve(2), ELOOP: the kernel follows no longer chain
+    for (int depth = 0; depth < deepest; ++depth) {
+        std::string next = interpreter_of(path);
+        if (next.empty() || ::faccessat(AT_FDCWD, next.c_str(), F_OK, 0) != 0) return next;
+        path = std::move(next);
+    }
+    return {};
+}
+
 // ENOENT on a file that exists speaks of its interpreter: execve(2), ENOENT.
 [[noreturn]] void rethrow_with_interpreter(const SysError& error, const std::string& path) {
-    const std::string interpreter = error.error() == ENOENT ? interpreter_of(path) : std::string{};
+    const std::string interpreter =
+        error.error() == ENOENT ? missing_interpreter(path) : std::string{};
     if (interpreter.empty()) throw error;
     throw SysError(ENOENT, "execve", path + " (its interpreter " + interpreter + " is missing)");
 }
@@ -94,9 +107,12 @@ void reset_signals() {
     const std::string& name = command.argv[0];
     int worst_error = ENOENT;
     std::string_view rest = search_path(command);
-    while (!rest.empty()) {
+    // "/bin:" ends in an empty element. An empty PATH has none: POSIX leaves it to us, and a
+    // container's working directory is nothing to run programs from unasked.
+    for (bool more = !rest.empty(); more;) {
         const std::string_view directory = rest.substr(0, rest.find(':'));
-        rest.remove_prefix(std::min(directory.size() + 1, rest.size()));
+        more = directory.size() < rest.size();
+        rest.remove_prefix(more ? directory.size() + 1 : directory.size());
         const std::string path = std::string{directory.empty() ? "." : directory} + "/" + name;
         if (::faccessat(AT_FDCWD, path.c_str(), F_OK, 0) != 0) continue;
         try {

@@ -33,21 +33,31 @@ std::string join_names(std::uint64_t bits, std::span<const NamedBit> table) {
 }
 
 constexpr std::array clone_bits{
-    NamedBit{CLONE_NEWNS, "CLONE_NEWNS"},         NamedBit{CLONE_NEWUTS, "CLONE_NEWUTS"},
-    NamedBit{CLONE_NEWIPC, "CLONE_NEWIPC"},       NamedBit{CLONE_NEWNET, "CLONE_NEWNET"},
-    NamedBit{CLONE_NEWPID, "CLONE_NEWPID"},       NamedBit{CLONE_NEWUSER, "CLONE_NEWUSER"},
-    NamedBit{CLONE_NEWCGROUP, "CLONE_NEWCGROUP"}, NamedBit{CLONE_NEWTIME, "CLONE_NEWTIME"},
-    NamedBit{CLONE_PIDFD, "CLONE_PIDFD"},         NamedBit{CLONE_PARENT, "CLONE_PARENT"},
+    NamedBit{CLONE_NEWNS, "CLONE_NEWNS"},
+    NamedBit{CLONE_NEWUTS, "CLONE_NEWUTS"},
+    NamedBit{CLONE_NEWIPC, "CLONE_NEWIPC"},
+    NamedBit{CLONE_NEWNET, "CLONE_NEWNET"},
+    NamedBit{CLONE_NEWPID, "CLONE_NEWPID"},
+    NamedBit{CLONE_NEWUSER, "CLONE_NEWUSER"},
+    NamedBit{CLONE_NEWCGROUP, "CLONE_NEWCGROUP"},
+    NamedBit{CLONE_NEWTIME, "CLONE_NEWTIME"},
+    NamedBit{CLONE_PIDFD, "CLONE_PIDFD"},
+    NamedBit{CLONE_PARENT, "CLONE_PARENT"},
     NamedBit{CLONE_INTO_CGROUP, "CLONE_INTO_CGROUP"},
 };
 
 // NOATIME before its sibling STRICTATIME: both are values of one field, MOUNT_ATTR__ATIME.
 constexpr std::array mount_bits{
-    NamedBit{MOUNT_ATTR_RDONLY, "RDONLY"},           NamedBit{MOUNT_ATTR_NOSUID, "NOSUID"},
-    NamedBit{MOUNT_ATTR_NODEV, "NODEV"},             NamedBit{MOUNT_ATTR_NOEXEC, "NOEXEC"},
-    NamedBit{MOUNT_ATTR__ATIME, "_ATIME"},           NamedBit{MOUNT_ATTR_NOATIME, "NOATIME"},
-    NamedBit{MOUNT_ATTR_STRICTATIME, "STRICTATIME"}, NamedBit{MOUNT_ATTR_NODIRATIME, "NODIRATIME"},
-    NamedBit{MOUNT_ATTR_NOSYMFOLLOW, "NOSYMFOLLOW"}, NamedBit{MOUNT_ATTR_IDMAP, "IDMAP"},
+    NamedBit{MOUNT_ATTR_RDONLY, "RDONLY"},
+    NamedBit{MOUNT_ATTR_NOSUID, "NOSUID"},
+    NamedBit{MOUNT_ATTR_NODEV, "NODEV"},
+    NamedBit{MOUNT_ATTR_NOEXEC, "NOEXEC"},
+    NamedBit{MOUNT_ATTR__ATIME, "_ATIME"},
+    NamedBit{MOUNT_ATTR_NOATIME, "NOATIME"},
+    NamedBit{MOUNT_ATTR_STRICTATIME, "STRICTATIME"},
+    NamedBit{MOUNT_ATTR_NODIRATIME, "NODIRATIME"},
+    NamedBit{MOUNT_ATTR_NOSYMFOLLOW, "NOSYMFOLLOW"},
+    NamedBit{MOUNT_ATTR_IDMAP, "IDMAP"},
 };
 
 constexpr std::array propagation_bits{
@@ -59,17 +69,15 @@ constexpr std::array propagation_bits{
 
 // Access modes first; O_CLOEXEC is on every descriptor of ours and would only be noise.
 constexpr std::array open_bits{
-    NamedBit{O_WRONLY, "O_WRONLY"},       NamedBit{O_RDWR, "O_RDWR"},
-    NamedBit{O_PATH, "O_PATH"},           NamedBit{O_DIRECTORY, "O_DIRECTORY"},
-    NamedBit{O_NOFOLLOW, "O_NOFOLLOW"},   NamedBit{O_CREAT, "O_CREAT"},
+    NamedBit{O_WRONLY, "O_WRONLY"},     NamedBit{O_RDWR, "O_RDWR"},
+    NamedBit{O_PATH, "O_PATH"},         NamedBit{O_DIRECTORY, "O_DIRECTORY"},
+    NamedBit{O_NOFOLLOW, "O_NOFOLLOW"}, NamedBit{O_CREAT, "O_CREAT"},
     NamedBit{O_EXCL, "O_EXCL"},
 };
 
 constexpr std::array resolve_bits{
-    NamedBit{RESOLVE_IN_ROOT, "IN_ROOT"},
-    NamedBit{RESOLVE_BENEATH, "BENEATH"},
-    NamedBit{RESOLVE_NO_SYMLINKS, "NO_SYMLINKS"},
-    NamedBit{RESOLVE_NO_MAGICLINKS, "NO_MAGICLINKS"},
+    NamedBit{RESOLVE_IN_ROOT, "IN_ROOT"},         NamedBit{RESOLVE_BENEATH, "BENEATH"},
+    NamedBit{RESOLVE_NO_SYMLINKS, "NO_SYMLINKS"}, NamedBit{RESOLVE_NO_MAGICLINKS, "NO_MAGICLINKS"},
     NamedBit{RESOLVE_NO_XDEV, "NO_XDEV"},
 };
 

@@ -26,15 +26,17 @@ constexpr std::array hints{
          "a limit on namespaces is reached: raise /proc/sys/user/max_user_namespaces (or the "
          "file of the kind you asked for)"},
     Hint{"clone3", EINVAL, "this kernel lacks one of the namespaces: compare /proc/self/ns"},
-    Hint{"clone3", ENOSYS, "Tenon needs Linux 5.12 or newer, and a seccomp profile that allows "
-                           "clone3 when it runs inside a container"},
+    Hint{"clone3", ENOSYS,
+         "Tenon needs Linux 5.12 or newer, and a seccomp profile that allows "
+         "clone3 when it runs inside a container"},
     Hint{"pidfd_open", ESRCH, "that process has ended, or never was: check the pid"},
     Hint{"pidfd_send_signal", ESRCH, "that process has ended"},
     Hint{"setns", EPERM,
          "joining needs CAP_SYS_ADMIN in the user namespace that owns the target: run as root, or "
          "as the user who started that container"},
-    Hint{"setns", EINVAL, "a process cannot re-enter its own user namespace, nor join a pid "
-                          "namespace that is not below its own"},
+    Hint{"setns", EINVAL,
+         "a process cannot re-enter its own user namespace, nor join a pid "
+         "namespace that is not below its own"},
     Hint{"sethostname", EINVAL, "a host name has at most 64 bytes"},
     Hint{"setdomainname", EINVAL, "a domain name has at most 64 bytes"},
     Hint{"sethostname", EPERM, "a new host name needs a new UTS namespace: add --uts"},
@@ -42,10 +44,12 @@ constexpr std::array hints{
     Hint{"open rootfs", ENOENT, "./course up makes one in build/rootfs"},
     Hint{"open rootfs", ENOTDIR, "it must be a folder with the container's files in it"},
     Hint{"execve", ENOENT, "is it in the root file system, and in PATH?"},
-    Hint{"execve", EACCES, "it is there but may not be executed: check its mode (chmod +x), that "
-                           "it is a regular file, and that its mount is not noexec"},
-    Hint{"execve", ENOEXEC, "it is no program for this machine: a script needs #! in its first "
-                            "line, a binary the right architecture"},
+    Hint{"execve", EACCES,
+         "it is there but may not be executed: check its mode (chmod +x), that "
+         "it is a regular file, and that its mount is not noexec"},
+    Hint{"execve", ENOEXEC,
+         "it is no program for this machine: a script needs #! in its first "
+         "line, a binary the right architecture"},
     Hint{"mount_setattr", ENOSYS, "Tenon needs Linux 5.12 or newer"},
     Hint{"mount_setattr", EPERM,
          "inside a user namespace the flags that a mount brought along (ro, nosuid, nodev, "
@@ -64,12 +68,14 @@ constexpr std::array hints{
          "namespace of their own, and only where the host's own is fully visible"},
     Hint{"fsconfig", EPERM, "the file system may not be mounted in a user namespace"},
     Hint{"fsconfig", EINVAL, "the file system does not know that option, or not that value"},
-    Hint{"pivot_root", EINVAL, "the new root must be a mount point, and no mount involved may be "
-                               "shared: make mounts private first (chapter 02)"},
+    Hint{"pivot_root", EINVAL,
+         "the new root must be a mount point, and no mount involved may be "
+         "shared: make mounts private first (chapter 02)"},
     Hint{"pivot_root", EBUSY, "the new root is already the root"},
     Hint{"openat", ENOTDIR, "a folder is needed, and one part of this path is a file"},
-    Hint{"", ENOSYS, "this kernel is too old for Tenon (5.12 or newer), or a seccomp profile "
-                     "hides the call"},
+    Hint{"", ENOSYS,
+         "this kernel is too old for Tenon (5.12 or newer), or a seccomp profile "
+         "hides the call"},
     Hint{"", ENOSPC, "a limit or the disk is full"},
     Hint{"", EMFILE, "too many open files: raise ulimit -n"},
 };

@@ -37,8 +37,7 @@ void configure(FdRef context, unsigned command, const char* key, const char* val
                CString fstype = "") {
     try {
         traced_call(
-            "fsconfig", {},
-            [&] { return ::fsconfig(context.number(), command, key, value, 0); },
+            "fsconfig", {}, [&] { return ::fsconfig(context.number(), command, key, value, 0); },
             [&] { return fmt::format("{}, {}", context.number(), setting(key, value, fstype)); });
     } catch (const SysError& e) {
         throw SysError(e.error(), "fsconfig",
@@ -109,8 +108,7 @@ void mount_setattr(FdRef tree, const MountAttr& attributes, bool recursive, CStr
         [&] { return ::mount_setattr(tree.number(), "", flags, &wanted, sizeof wanted); },
         [&] {
             return fmt::format("{}, set {}, clear {}, propagation {}{}", describe(tree),
-                               mount_attr_names(attributes.set),
-                               mount_attr_names(attributes.clear),
+                               mount_attr_names(attributes.set), mount_attr_names(attributes.clear),
                                propagation_name(attributes.propagation),
                                recursive ? ", RECURSIVE" : "");
         });

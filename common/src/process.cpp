@@ -124,6 +124,7 @@ ProcessResult run_process(const std::vector<std::string>& argv, std::size_t outp
 
 std::vector<std::string> current_environment() {
     std::vector<std::string> variables;
+    if (environ == nullptr) return variables;  // after clearenv(3)
     for (char** entry = environ; *entry != nullptr; ++entry) variables.emplace_back(*entry);
     return variables;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "tenon/error.hpp"
 #include "tenon/hints.hpp"
@@ -35,12 +36,17 @@ int run_and_report(std::string_view program, const std::function<int()>& body) {
     } catch (const std::exception& error) {
         report(program, error.what(), {});
         return exit_own_failure;
+    } catch (...) {
+        report(program, "an exception that is not a std::exception", {});
+        return exit_own_failure;
     }
 }
 
 }  // namespace
 
 int run_program(std::string_view program, const std::function<int()>& body) noexcept {
+    // Inherited as ignored, our children would vanish unwaited for. waitid(2), ECHILD
+    std::signal(SIGCHLD, SIG_DFL);
     const int code = run_and_report(program, body);
     trace::flush();
     return code;

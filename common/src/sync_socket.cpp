@@ -2,6 +2,7 @@
 #include "tenon/sync_socket.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -90,7 +91,10 @@ void SyncSocket::send(SyncKind kind, std::string_view text, std::optional<FdRef>
     header.msg_iovlen = parts.size();
     alignas(cmsghdr) ControlBuffer control{};
     if (fd) attach_fd(header, control, *fd);
-    check(::sendmsg(fd_.ref().number(), &header, MSG_NOSIGNAL), "sendmsg", "the sync socket");
+    const long sent = ::sendmsg(fd_.ref().number(), &header, MSG_NOSIGNAL);
+    // A peer that died with our last message unread: gone is gone.
+    if (sent < 0 && errno == ECONNRESET) errno = EPIPE;
+    check(sent, "sendmsg", "the sync socket");
 }
 
 std::optional<SyncMessage> SyncSocket::receive() const {
@@ -104,16 +108,19 @@ std::optional<SyncMessage> SyncSocket::receive() const {
     header.msg_iov = parts.data();
     header.msg_iovlen = parts.size();
     header.msg_control = control.data();
-    header.msg_controllen = control.size();
+    // Not CMSG_SPACE: its padding has room for a second descriptor, which nobody would close.
+    header.msg_controllen = CMSG_LEN(sizeof(int));
     long length = 0;
     do {
         length = ::recvmsg(fd_.ref().number(), &header, MSG_CMSG_CLOEXEC);
     } while (length < 0 && errno == EINTR);
     // A peer that died with our message unread resets the connection: also an end.
-    if (length == 0 || (length < 0 && errno == ECONNRESET)) return std::nullopt;
+    if (length < 0 && errno == ECONNRESET) return std::nullopt;
     check(length, "recvmsg", "the sync socket");
-    message.text.assign(text.data(), static_cast<std::size_t>(length) - sizeof message.kind);
+    // First of all: a descriptor is ours, and to be closed, whatever the message turns out to be.
     message.fd = received_fd(header);
+    if (length == 0) return std::nullopt;
+    message.text.assign(text.data(), static_cast<std::size_t>(length) - sizeof message.kind);
     return message;
 }
 
@@ -126,8 +133,9 @@ SyncMessage SyncSocket::expect(SyncKind kind) const {
 }
 
 bool SyncSocket::peer_closed() const noexcept {
-    char first = 0;
-    return ::recv(fd_.ref().number(), &first, sizeof first, MSG_PEEK | MSG_DONTWAIT) == 0;
+    // recv(MSG_PEEK) would not do: a message or an error that waits to be fetched hides the end.
+    pollfd watched{fd_.ref().number(), 0, 0};
+    return ::poll(&watched, 1, 0) == 1 && (watched.revents & POLLHUP) != 0;
 }
 
 void SyncSocket::send_failure(const std::exception_ptr& error) const noexcept {

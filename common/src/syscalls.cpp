@@ -72,8 +72,7 @@ CloneResult clone3(const CloneRequest& request) {
 
 void setns(FdRef target, std::uint64_t flags, CString subject) {
     traced_call(
-        "setns", subject.view(),
-        [&] { return ::setns(target.number(), static_cast<int>(flags)); },
+        "setns", subject.view(), [&] { return ::setns(target.number(), static_cast<int>(flags)); },
         [&] { return fmt::format("{}, {}", describe(target), clone_flag_names(flags)); });
 }
 
@@ -174,9 +173,7 @@ UniqueFd openat2(FdRef directory, CString path, int flags, std::uint64_t resolve
     how.resolve = resolve;
     return traced_open(
         "openat2", path.view(),
-        [&] {
-            return ::syscall(SYS_openat2, directory.number(), path.c_str(), &how, sizeof how);
-        },
+        [&] { return ::syscall(SYS_openat2, directory.number(), path.c_str(), &how, sizeof how); },
         [&] {
             return fmt::format("{}, \"{}\", {}, {}", describe(directory), path.view(),
                                open_flag_names(flags), resolve_names(resolve));
@@ -185,8 +182,7 @@ UniqueFd openat2(FdRef directory, CString path, int flags, std::uint64_t resolve
 
 void mkdirat(FdRef directory, CString path, mode_t mode) {
     traced_call(
-        "mkdirat", path.view(),
-        [&] { return ::mkdirat(directory.number(), path.c_str(), mode); },
+        "mkdirat", path.view(), [&] { return ::mkdirat(directory.number(), path.c_str(), mode); },
         [&] { return fmt::format("{}, \"{}\", {:#o}", describe(directory), path.view(), mode); });
 }
 

@@ -58,6 +58,7 @@ constexpr std::size_t capacity = 1024;
 struct Story {
     std::atomic<std::size_t> claimed;
     std::size_t printed_records;  // numbers the lines: records print once, in order
+    std::size_t told_lost;        // calls that found the story full, as far as it was said
     const char* last_step;        // so that a step's heading is printed when it changes
     const char* last_role;
     Clock::time_point start;
@@ -87,7 +88,8 @@ std::string_view colour(std::string_view code) {
 
 std::string outcome(const Record& record) {
     if (record.error == 0) return record.result.data();
-    return fmt::format("{} ({})", errno_name(record.error), ::strerrordesc_np(record.error));
+    return fmt::format("{} ({})", errno_name(record.error),
+                       std::generic_category().message(record.error));
 }
 
 std::string json_line(const Record& record, std::size_t number) {
@@ -102,10 +104,18 @@ std::string json_line(const Record& record, std::size_t number) {
         record.complete ? microseconds(record.end - record.begin) : 0.0);
 }
 
-// A value written to a kernel file ends in a newline: shown, not obeyed.
+// A value written to a kernel file ends in a newline, a hostile name may hold a control sequence
+// of the terminal: shown, not obeyed.
 std::string on_one_line(std::string_view text) {
     std::string out;
-    for (const char c : text) out += c == '\n' ? std::string{"\\n"} : std::string(1, c);
+    for (const char c : text) {
+        const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+        if (c == '\n') {
+            out += "\\n";
+        } else {
+            out += control ? fmt::format("\\x{:02x}", static_cast<unsigned>(c)) : std::string(1, c);
+        }
+    }
     return out;
 }
 
@@ -122,9 +132,8 @@ std::string text_lines(const Record& record, std::size_t number) {
     state.story->last_step = record.step;
     state.story->last_role = record.role;
     text += fmt::format("{:>4}  ch{:02}  {:<6} {:>6.0f} us  {}({}) = {}{}{}\n", number,
-                        record.chapter, record.role,
-                        microseconds(record.end - record.begin), record.call.data(),
-                        on_one_line(record.arguments.data()),
+                        record.chapter, record.role, microseconds(record.end - record.begin),
+                        record.call.data(), on_one_line(record.arguments.data()),
                         colour(record.error != 0 ? "\033[31m" : "\033[32m"), outcome(record),
                         colour("\033[0m"));
     return text;
@@ -140,6 +149,13 @@ std::string line_for(const Record& record, std::size_t number) {
                                                 : text_lines(record, number);
 }
 
+// Calls that found the story full are not told one by one, but nobody shall think there were none.
+std::string line_for_lost(std::size_t calls) {
+    return state.options.format == Format::Json
+               ? fmt::format("{{\"lost\":{}}}\n", calls)
+               : fmt::format("      {} more calls are not told: a story holds {}\n", calls, capacity);
+}
+
 }  // namespace
 
 namespace detail {
@@ -147,8 +163,8 @@ bool enabled = false;
 }
 
 void enable(FdRef out, Options options) {
-    void* memory = ::mmap(nullptr, sizeof(Story), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, sizeof(Story), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) check(-1, "mmap", "the trace");
     state.story = new (memory) Story{};
     state.story->start = Clock::now();
@@ -164,15 +180,19 @@ void set_role(const char* role) {
 void flush() noexcept {
     if (!detail::enabled) return;
     Story& story = *state.story;
-    const std::size_t claimed = std::min(story.claimed.load(), capacity);
-    for (Record& record : std::span{story.records}.first(claimed)) {
-        if (record.printed || !record.complete.load(std::memory_order_acquire)) continue;
-        record.printed = true;
-        try {
+    const std::size_t claimed = story.claimed.load();
+    try {
+        for (Record& record : std::span{story.records}.first(std::min(claimed, capacity))) {
+            if (record.printed || !record.complete.load(std::memory_order_acquire)) continue;
+            record.printed = true;
             print(line_for(record, ++story.printed_records));
-        } catch (const std::exception&) {
-            return;  // out of memory: the story ends here, the container goes on
         }
+        if (claimed > capacity + story.told_lost) {
+            print(line_for_lost(claimed - capacity - story.told_lost));
+            story.told_lost = claimed - capacity;
+        }
+    } catch (const std::exception&) {
+        return;  // out of memory: the story ends here, the container goes on
     }
 }
 

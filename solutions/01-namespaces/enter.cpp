@@ -14,7 +14,8 @@
 namespace tenon {
 
 void enter_namespaces(std::span<const JoinNamespace> targets) {
-    const trace::Step step{1, "enter namespaces", "user first to gain rights, or last to drop them"};
+    const trace::Step step{1, "enter namespaces",
+                           "user first to gain rights, or last to drop them"};
     // BEGIN SOLUTION 01.3
     std::vector<JoinNamespace> ordered{targets.begin(), targets.end()};
     const bool user_last = sys::has_effective_capability(CAP_SYS_ADMIN);

@@ -32,7 +32,8 @@ void Child::wait_for_exec() {
     const std::optional<SyncMessage> message = socket_.receive();
     socket_.close();
     if (!message) return;
-    sys::waitid(pidfd_);  // it sends its failure last: reap it before the exception goes up
+    const trace::Step step{1, "reap the failed child", "it sends its failure last, and ends"};
+    sys::waitid(pidfd_);  // before the exception goes up
     pidfd_.reset();
     rethrow_failure(*message);
 }

@@ -9,6 +9,7 @@
 #include "tenon/error.hpp"
 #include "tenon/namespaces.hpp"
 #include "tenon/syscalls.hpp"
+#include "tenon/trace.hpp"
 
 namespace tenon {
 
@@ -20,10 +21,10 @@ struct NamedKind {
 };
 
 constexpr std::array proc_names{
-    NamedKind{"mnt", Namespace::Mount},       NamedKind{"uts", Namespace::Uts},
-    NamedKind{"ipc", Namespace::Ipc},         NamedKind{"net", Namespace::Net},
-    NamedKind{"pid", Namespace::Pid},         NamedKind{"user", Namespace::User},
-    NamedKind{"cgroup", Namespace::Cgroup},   NamedKind{"time", Namespace::Time},
+    NamedKind{"mnt", Namespace::Mount},     NamedKind{"uts", Namespace::Uts},
+    NamedKind{"ipc", Namespace::Ipc},       NamedKind{"net", Namespace::Net},
+    NamedKind{"pid", Namespace::Pid},       NamedKind{"user", Namespace::User},
+    NamedKind{"cgroup", Namespace::Cgroup}, NamedKind{"time", Namespace::Time},
 };
 
 // config.json's spelling, where it differs. runtime-spec, config-linux.md, "Namespaces"
@@ -87,6 +88,7 @@ std::optional<Namespace> namespace_from_name(std::string_view name) {
 }
 
 std::vector<OpenNamespace> open_namespaces(pid_t pid) {
+    const trace::Step step{1, "open its namespaces", "a file of each kind stands for it"};
     const UniqueFd pidfd = sys::pidfd_open(pid);
     const FdRef here = FdRef::working_directory();
     std::vector<OpenNamespace> opened;

@@ -37,8 +37,9 @@ constexpr std::array namespace_flags{
 
 NamespaceSet parse_kinds(std::string_view list) {
     NamespaceSet kinds;
-    while (!list.empty()) {
+    for (bool more = !list.empty(); more;) {
         const std::string_view name = list.substr(0, list.find(','));
+        more = name.size() < list.size();  // a comma promises another one
         list.remove_prefix(std::min(name.size() + 1, list.size()));
         const std::optional<Namespace> kind = namespace_from_name(name);
         if (!kind) {
@@ -80,17 +81,15 @@ std::vector<OpenNamespace> namespaces_to_join(const NamespaceOptions& options) {
     if (!options.join_pid) return all;
     all = open_namespaces(*options.join_pid);
     if (options.join_kinds.empty()) return all;
-    std::erase_if(all, [&](const OpenNamespace& ns) {
-        return !options.join_kinds.contains(ns.kind);
-    });
+    std::erase_if(all,
+                  [&](const OpenNamespace& ns) { return !options.join_kinds.contains(ns.kind); });
     return all;
 }
 
 bool has_own_uts(const NamespaceOptions& options, std::span<const JoinNamespace> join) {
     return options.create.contains(Namespace::Uts) ||
-           std::any_of(join.begin(), join.end(), [](const JoinNamespace& target) {
-               return target.kind == Namespace::Uts;
-           });
+           std::any_of(join.begin(), join.end(),
+                       [](const JoinNamespace& target) { return target.kind == Namespace::Uts; });
 }
 
 // Root may rename the host; a container that was meant to have its own name must never do so.
@@ -105,6 +104,7 @@ void refuse_renaming_the_host(const NamespaceOptions& options,
 
 // Callers read it as soon as it is there, digits only: so it appears whole, by rename(2).
 void write_pid_file(const std::string& path, pid_t pid) {
+    const trace::Step step{1, "write the pid file", "whoever started us finds the container by it"};
     const std::string temporary = fmt::format("{}.{}", path, ::getpid());
     const FdRef here = FdRef::working_directory();
     const UniqueFd file = sys::openat(here, temporary, O_WRONLY | O_CREAT | O_EXCL, 0644);
@@ -117,12 +117,23 @@ void write_pid_file(const std::string& path, pid_t pid) {
     }
 }
 
+// A command that never ran leaves no file with the pid of a dead process.
+void wait_for_exec(Child& child, const std::string& pid_file) {
+    try {
+        child.wait_for_exec();
+    } catch (...) {
+        if (!pid_file.empty()) ::unlink(pid_file.c_str());
+        throw;
+    }
+}
+
 }  // namespace
 
 void declare_namespace_options(CLI::App& run, NamespaceOptions& options) {
     for (const NamespaceFlag& row : namespace_flags) {
         const Namespace kind = row.kind;
-        run.add_flag_callback(row.flag, [&options, kind] { options.create.insert(kind); }, row.help)
+        run.add_flag_callback(
+               row.flag, [&options, kind] { options.create.insert(kind); }, row.help)
             ->group("Namespaces");
     }
     run.add_option_function<std::string>(
@@ -130,7 +141,8 @@ void declare_namespace_options(CLI::App& run, NamespaceOptions& options) {
            "enter a process's namespaces, or only some: PID[:net,uts]")
         ->type_name("PID[:KINDS]")
         ->group("Namespaces");
-    run.add_option("--hostname", options.hostname, "host name, at most 64 bytes")->type_name("NAME");
+    run.add_option("--hostname", options.hostname, "host name, at most 64 bytes")
+        ->type_name("NAME");
     run.add_option("--domainname", options.domainname, "NIS domain name")->type_name("NAME");
     run.add_option("--pid-file", options.pid_file, "write the command's pid (as seen here) there")
         ->type_name("FILE");
@@ -162,6 +174,7 @@ int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_ma
     if (options.create.contains(Namespace::User)) args.prepare = write_root_mapping;
     Child child = spawn(args, child_main);
     if (!options.pid_file.empty()) write_pid_file(options.pid_file, child.pid());
+    wait_for_exec(child, options.pid_file);
     return child.wait().shell_code();
 }
 

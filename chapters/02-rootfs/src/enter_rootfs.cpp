@@ -38,9 +38,9 @@ UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind) {
     const std::string_view trimmed = path.substr(0, end + 1);
     const auto slash = trimmed.rfind('/');
     const bool in_root = slash == std::string_view::npos || slash == 0;
-    const UniqueFd parent = in_root ? open_beneath(root, ".", O_PATH)
-                                    : make_target(root, trimmed.substr(0, slash),
-                                                  TargetKind::Directory);
+    const UniqueFd parent =
+        in_root ? open_beneath(root, ".", O_PATH)
+                : make_target(root, trimmed.substr(0, slash), TargetKind::Directory);
     const std::string name{trimmed.substr(slash == std::string_view::npos ? 0 : slash + 1)};
     make_node(parent, name, kind);
     return open_beneath(parent, name, O_PATH | O_NOFOLLOW);

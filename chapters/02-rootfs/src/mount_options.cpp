@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 
 #include <array>
+#include <filesystem>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -104,11 +105,20 @@ SplitText split_at_colon(std::string_view text) {
     return {std::string{text.substr(0, colon)}, std::string{text.substr(colon + 1)}, true};
 }
 
-void require_absolute(std::string_view option, std::string_view target) {
+// Cleaned as text, as Docker does it: `/new/../data` needs no folder "new". What is a symbolic
+// link in it is found out later, inside the root.
+std::string clean_target(std::string_view option, std::string_view target) {
     if (!target.starts_with('/')) {
-        throw std::invalid_argument(fmt::format(
-            "{}: '{}' is not an absolute path in the container", option, target));
+        throw std::invalid_argument(
+            fmt::format("{}: '{}' is not an absolute path in the container", option, target));
     }
+    std::string clean = std::filesystem::path{target}.lexically_normal().string();
+    if (clean.size() > 1 && clean.ends_with('/')) clean.pop_back();
+    if (clean == "/") {
+        throw std::invalid_argument(
+            fmt::format("{}: '{}' is the root itself: that is what --rootfs says", option, target));
+    }
+    return clean;
 }
 
 }  // namespace
@@ -137,13 +147,13 @@ MountStep parse_bind(std::string_view text) {
     if (source.first.empty() || !source.parted) {
         throw std::invalid_argument(fmt::format("--bind '{}': write SRC:DST[:options]", text));
     }
-    require_absolute("--bind", target.first);
+    const std::string inside = clean_target("--bind", target.first);
     const MountOptions options = parse_mount_options(target.rest);
     if (!options.data.empty()) {
-        throw std::invalid_argument(fmt::format("--bind: '{}' is no option of a bind mount",
-                                                options.data.front()));
+        throw std::invalid_argument(
+            fmt::format("--bind: '{}' is no option of a bind mount", options.data.front()));
     }
-    MountStep step{.kind = MountKind::Bind, .source = source.first, .target = target.first};
+    MountStep step{.kind = MountKind::Bind, .source = source.first, .target = inside};
     step.attributes = options.attributes;
     step.recursive = !options.bind || options.recursive_bind;
     return step;
@@ -151,11 +161,11 @@ MountStep parse_bind(std::string_view text) {
 
 MountStep parse_tmpfs(std::string_view text) {
     const SplitText target = split_at_colon(text);
-    require_absolute("--tmpfs", target.first);
+    const std::string inside = clean_target("--tmpfs", target.first);
     MountOptions options = parse_mount_options("nosuid,nodev,mode=1777");
     const MountOptions given = parse_mount_options(target.rest);
     if (given.bind) throw std::invalid_argument("--tmpfs: 'bind' is no option of a tmpfs");
-    MountStep step{.kind = MountKind::Filesystem, .target = target.first, .fstype = "tmpfs"};
+    MountStep step{.kind = MountKind::Filesystem, .target = inside, .fstype = "tmpfs"};
     step.attributes = given.attributes;
     step.attributes.set |= options.attributes.set & ~given.attributes.clear;
     step.data = std::move(options.data);

@@ -43,9 +43,18 @@ constexpr std::array default_links{
 
 // What leaks facts about the host or its hardware even through a procfs of our own.
 constexpr std::array masked_paths{
-    "/proc/acpi",       "/proc/asound",        "/proc/interrupts", "/proc/kcore",
-    "/proc/keys",       "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-    "/proc/timer_list", "/proc/timer_stats",   "/sys/devices/virtual/powercap", "/sys/firmware",
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
 };
 
 // What configures the whole machine: sysrq-trigger reboots it.
@@ -87,9 +96,8 @@ TreeEntry character_device(const Device& device) {
 MountStep device_directory(bool with_nodes) {
     MountStep step = filesystem("tmpfs", "/dev", {"mode=755", "size=65536k"}, device_tree);
     for (const Link& link : default_links) {
-        step.contents.push_back({.kind = TreeEntry::Kind::Symlink,
-                                 .name = link.name,
-                                 .link_target = link.target});
+        step.contents.push_back(
+            {.kind = TreeEntry::Kind::Symlink, .name = link.name, .link_target = link.target});
     }
     for (const char* name : {"pts", "shm", "mqueue"}) {
         step.contents.push_back({.kind = TreeEntry::Kind::Directory, .name = name});
@@ -110,8 +118,9 @@ void add_bound_devices(MountPlan& plan) {
 }
 
 void add_kernel_filesystems(MountPlan& plan, const NamespaceSet& created) {
-    plan.steps.push_back(may_mount(created, Namespace::Pid) ? filesystem("proc", "/proc", {}, hardened)
-                                                            : host_tree("/proc"));
+    plan.steps.push_back(may_mount(created, Namespace::Pid)
+                             ? filesystem("proc", "/proc", {}, hardened)
+                             : host_tree("/proc"));
     plan.steps.push_back(may_mount(created, Namespace::Net)
                              ? filesystem("sysfs", "/sys", {}, hardened | MOUNT_ATTR_RDONLY)
                              : host_tree("/sys"));

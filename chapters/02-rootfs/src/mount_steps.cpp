@@ -23,8 +23,7 @@ constexpr std::uint64_t hardened = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_
 
 void make_entry(FdRef directory, const TreeEntry& entry) {
     switch (entry.kind) {
-        case TreeEntry::Kind::Directory:
-            return sys::mkdirat(directory, entry.name, entry.mode);
+        case TreeEntry::Kind::Directory: return sys::mkdirat(directory, entry.name, entry.mode);
         case TreeEntry::Kind::Symlink:
             return sys::symlinkat(entry.link_target, directory, entry.name);
         case TreeEntry::Kind::CharacterDevice:
@@ -39,8 +38,8 @@ void require_device(FdRef node, dev_t device, std::string_view path) {
     const struct stat status = sys::fstat(node);
     if (!S_ISCHR(status.st_mode) || status.st_rdev != device) {
         throw SysError(ENODEV, "open_tree",
-                       fmt::format("{} (it is not the character device {}:{})", path,
-                                   major(device), minor(device)));
+                       fmt::format("{} (it is not the character device {}:{})", path, major(device),
+                                   minor(device)));
     }
 }
 
@@ -86,8 +85,8 @@ void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents) {
 
 UniqueFd clone_source(const MountStep& step) {
     const FdRef from = step.tree.value_or(FdRef::working_directory());
-    UniqueFd tree = sys::open_tree_clone(from, step.tree ? std::string{} : step.source,
-                                         step.recursive);
+    UniqueFd tree =
+        sys::open_tree_clone(from, step.tree ? std::string{} : step.source, step.recursive);
     if (step.device) require_device(tree, *step.device, step.source);
     return tree;
 }

@@ -27,6 +27,7 @@ void add_mount_option(CLI::App& run, RootfsOptions& options, const char* flag,
            },
            help)
         ->type_size(1)
+        ->trigger_on_parse()  // at the end, CLI11 would call us option by option: all binds first
         ->allow_extra_args(false)
         ->type_name("SPEC")
         ->group("Root file system");
@@ -40,12 +41,14 @@ bool joins_mounts(const NamespaceOptions& options) {
 // Joining everything of another container but its files needs the kinds by name.
 void refuse_two_roots(const NamespaceOptions& namespaces, const RootfsOptions& rootfs) {
     if (rootfs.rootfs.empty() && !joins_mounts(namespaces)) {
-        throw std::invalid_argument("no root file system: add --rootfs DIR (./course up makes one "
-                                    "in build/rootfs)");
+        throw std::invalid_argument(
+            "no root file system: add --rootfs DIR (./course up makes one "
+            "in build/rootfs)");
     }
     if (!rootfs.rootfs.empty() && joins_mounts(namespaces)) {
-        throw std::invalid_argument("--rootfs and --join of a mount namespace exclude each other: "
-                                    "join by kind, for example --join PID:net,ipc");
+        throw std::invalid_argument(
+            "--rootfs and --join of a mount namespace exclude each other: "
+            "join by kind, for example --join PID:net,ipc");
     }
 }
 

@@ -12,7 +12,9 @@
 
 namespace tenon {
 
+/// How much a message matters.
 enum class LogLevel { Debug, Info, Warning, Error };
+/// How a message is written: for people, or one JSON object per line.
 enum class LogFormat { Text, Json };
 
 /// Where messages go, in which form, and from which level on.

@@ -23,12 +23,14 @@
 
 namespace tenon {
 
+/// What a message says.
 enum class SyncKind : std::uint8_t {
     Go,       ///< parent to child: what you had to wait for is done
     Spawned,  ///< joiner to parent: text is the pid, the descriptor its pidfd
     Failed,   ///< child to parent: text is an encoded exception
 };
 
+/// One message, whole.
 struct SyncMessage {
     SyncKind kind = SyncKind::Go;
     std::string text;

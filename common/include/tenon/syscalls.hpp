@@ -41,8 +41,8 @@ class CString {
 
 /// What clone3 is asked for. No CLONE_VM: the child has a copy of the memory and may allocate.
 struct CloneRequest {
-    std::uint64_t flags = 0;            ///< CLONE_NEW* and CLONE_PARENT; CLONE_PIDFD is added
-    std::optional<FdRef> into_cgroup;   ///< cgroup v2 directory for the child (CLONE_INTO_CGROUP)
+    std::uint64_t flags = 0;           ///< CLONE_NEW* and CLONE_PARENT; CLONE_PIDFD is added
+    std::optional<FdRef> into_cgroup;  ///< cgroup v2 directory for the child (CLONE_INTO_CGROUP)
 };
 
 /// In the parent: the child's pid in the parent's pid namespace, and its pidfd. In the child:
@@ -98,11 +98,17 @@ UniqueFd openat(FdRef directory, CString path, int flags, mode_t mode = 0);
 ///         rename raced with `..`). @see \man{openat2,2}
 UniqueFd openat2(FdRef directory, CString path, int flags, std::uint64_t resolve);
 
+/// @see \man{mkdir,2}
 void mkdirat(FdRef directory, CString path, mode_t mode);
+/// @throws SysError  mknodat: EPERM (a device, in a user namespace). @see \man{mknod,2}
 void mknodat(FdRef directory, CString path, mode_t mode, dev_t device);
+/// @see \man{symlink,2}
 void symlinkat(CString target, FdRef directory, CString path);
+/// @param subject  where it leads, for error messages. @see \man{chdir,2}
 void fchdir(FdRef directory, CString subject);
+/// @see \man{chdir,2}
 void chdir(CString path);
+/// @see \man{chmod,2}
 void fchmodat(FdRef directory, CString path, mode_t mode);
 /// @see \man{fstat,2}
 struct stat fstat(FdRef file);

@@ -18,6 +18,7 @@
 
 namespace tenon::trace {
 
+/// For people, or one JSON object per line.
 enum class Format { Text, Json };
 
 /// How a story is told. Colour is used only when asked for.
@@ -30,11 +31,13 @@ struct Options {
 /// @throws SysError  mmap: ENOMEM
 void enable(FdRef out, Options options);
 
-/// Whether calls are recorded. Inline: the branch that every system call pays.
 namespace detail {
 extern bool enabled;
 }
-inline bool enabled() { return detail::enabled; }
+/// Whether calls are recorded. Inline: the branch that every system call pays.
+inline bool enabled() {
+    return detail::enabled;
+}
 
 /// Says who speaks from here on in this process: "parent", "joiner", "child".
 void set_role(const char* role);

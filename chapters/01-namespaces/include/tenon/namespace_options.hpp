@@ -17,12 +17,12 @@ namespace tenon {
 
 /// What `chNN run` was asked for, as far as chapter 01 is concerned.
 struct NamespaceOptions {
-    NamespaceSet create;             ///< --uts --pid ...
-    std::optional<pid_t> join_pid;   ///< --join PID[:kinds]
-    NamespaceSet join_kinds;         ///< empty: every kind in which PID differs from us
-    std::string hostname;            ///< empty: unchanged
-    std::string domainname;          ///< empty: unchanged
-    std::string pid_file;            ///< empty: none
+    NamespaceSet create;            ///< --uts --pid ...
+    std::optional<pid_t> join_pid;  ///< --join PID[:kinds]
+    NamespaceSet join_kinds;        ///< empty: every kind in which PID differs from us
+    std::string hostname;           ///< empty: unchanged
+    std::string domainname;         ///< empty: unchanged
+    std::string pid_file;           ///< empty: none
     std::optional<trace::Options> explain;
     std::vector<std::string> command;
 };

@@ -81,12 +81,13 @@ struct JoinNamespace {
 /// @pre single-threaded (\man{setns,2}: EINVAL for user and mount otherwise)
 void enter_namespaces(std::span<const JoinNamespace> targets);
 
-/// The namespaces of @p pid that differ from the caller's, each open.
-/// @throws SysError  pidfd_open: ESRCH for a process that does not exist; openat: EACCES
+/// A namespace that is held open.
 struct OpenNamespace {
     Namespace kind;
     UniqueFd fd;
 };
+/// The namespaces of @p pid that differ from the caller's, each open.
+/// @throws SysError  pidfd_open: ESRCH for a process that does not exist; openat: EACCES
 std::vector<OpenNamespace> open_namespaces(pid_t pid);
 
 /// Exercise 01.4. Sets the host name of the caller's UTS namespace.
@@ -134,9 +135,9 @@ class Child {
 
 /// What spawn() makes.
 struct CloneArgs {
-    NamespaceSet create;              ///< new namespaces for the child
-    std::vector<JoinNamespace> join;  ///< existing ones, entered before `create` is made
-    std::optional<FdRef> into_cgroup; ///< cgroup v2 directory the child starts in
+    NamespaceSet create;               ///< new namespaces for the child
+    std::vector<JoinNamespace> join;   ///< existing ones, entered before `create` is made
+    std::optional<FdRef> into_cgroup;  ///< cgroup v2 directory the child starts in
     /// Parent side, while the child waits: what only the parent may do (id maps, devices of its
     /// network). The child goes on when this returns, and dies when it throws.
     std::function<void(pid_t child)> prepare;

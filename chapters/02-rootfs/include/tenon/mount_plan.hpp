@@ -33,13 +33,14 @@ struct MountAttributes {
 struct TreeEntry {
     enum class Kind { Directory, Symlink, CharacterDevice };
     Kind kind;
-    std::string name;          ///< relative, one component
-    std::string link_target;   ///< Symlink
-    mode_t mode = 0755;        ///< Directory, CharacterDevice
-    unsigned major = 0;        ///< CharacterDevice
+    std::string name;         ///< relative, one component
+    std::string link_target;  ///< Symlink
+    mode_t mode = 0755;       ///< Directory, CharacterDevice
+    unsigned major = 0;       ///< CharacterDevice
     unsigned minor = 0;
 };
 
+/// What a MountStep does.
 enum class MountKind {
     Filesystem,    ///< a new instance of `fstype` with options `data` and `contents`
     Bind,          ///< the mount tree at `source` (or `tree`) appears at `target` as well
@@ -52,8 +53,8 @@ struct MountStep {
     MountKind kind;
     std::string source;  ///< Bind: a path of the host
     std::string target;
-    std::string fstype;               ///< Filesystem: proc, sysfs, tmpfs, devpts, mqueue ...
-    std::vector<std::string> data;    ///< Filesystem: its options, `mode=755`
+    std::string fstype;             ///< Filesystem: proc, sysfs, tmpfs, devpts, mqueue ...
+    std::vector<std::string> data;  ///< Filesystem: its options, `mode=755`
     MountAttributes attributes;
     bool recursive = false;           ///< Bind: with the mounts below source
     std::optional<FdRef> tree;        ///< Bind: a tree opened before, used instead of source
@@ -61,6 +62,7 @@ struct MountStep {
     std::vector<TreeEntry> contents;  ///< Filesystem: made before it is attached
 };
 
+/// All mounts of one container.
 struct MountPlan {
     std::vector<MountStep> steps;  ///< carried out in this order
     bool readonly_root = false;    ///< the root itself, not the mounts in it

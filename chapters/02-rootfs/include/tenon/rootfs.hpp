@@ -48,8 +48,8 @@ UniqueFd create_detached_mount(const MountStep& step);
 /// @throws SysError  of the step that failed
 void apply_mounts(FdRef root, const MountPlan& plan);
 
-/// Exercise 02.4, too. @p root becomes "/", and nothing of the old root is left: no mount, no working
-/// directory. @pre root is a mount point in this, private, mount namespace
+/// Exercise 02.4, too. @p root becomes "/", and nothing of the old root is left: no mount, no
+/// working directory. @pre root is a mount point in this, private, mount namespace
 /// @throws SysError  fchdir, pivot_root, umount2. @see \man{pivot_root,2}, NOTES
 void pivot_into(FdRef root);
 

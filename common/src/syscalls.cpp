@@ -157,6 +157,12 @@ void close_range_cloexec(unsigned first) {
         [&] { return fmt::format("{}, ~0, CLOSE_RANGE_CLOEXEC", first); });
 }
 
+UniqueFd duplicate(FdRef file) {
+    return traced_open(
+        "fcntl", "F_DUPFD_CLOEXEC", [&] { return ::fcntl(file.number(), F_DUPFD_CLOEXEC, 0); },
+        [&] { return fmt::format("{}, F_DUPFD_CLOEXEC", describe(file)); });
+}
+
 UniqueFd openat(FdRef directory, CString path, int flags, mode_t mode) {
     return traced_open(
         "openat", path.view(),
@@ -207,12 +213,6 @@ void fchdir(FdRef directory, CString subject) {
     traced_call(
         "fchdir", subject.view(), [&] { return ::fchdir(directory.number()); },
         [&] { return describe(directory); });
-}
-
-void chdir(CString path) {
-    traced_call(
-        "chdir", path.view(), [&] { return ::chdir(path.c_str()); },
-        [&] { return fmt::format("\"{}\"", path.view()); });
 }
 
 void fchmodat(FdRef directory, CString path, mode_t mode) {

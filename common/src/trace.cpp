@@ -153,7 +153,8 @@ std::string line_for(const Record& record, std::size_t number) {
 std::string line_for_lost(std::size_t calls) {
     return state.options.format == Format::Json
                ? fmt::format("{{\"lost\":{}}}\n", calls)
-               : fmt::format("      {} more calls are not told: a story holds {}\n", calls, capacity);
+               : fmt::format("      {} more calls are not told: a story holds {}\n", calls,
+                             capacity);
 }
 
 }  // namespace

@@ -22,11 +22,11 @@ Child spawn(const CloneArgs& args, const ChildMain& child_main) {
         to_child.close();
         run_child(to_parent, static_cast<bool>(args.prepare), child_main);
     }
-    // Likewise: with our copy of its end open, we would never see end of file.
-    to_parent.close();
+    // Our copy of the child's end goes with this scope: with it open, we would never see end of
+    // file. The Child comes first of all: every exception from here on passes its destructor.
     Child child{made.pid, std::move(made.pidfd), std::move(to_child)};
     if (args.prepare) {
-        args.prepare(child.pid());  // when this throws, ~Child kills and reaps
+        args.prepare(child.pid());
         child.socket().send(SyncKind::Go);
     }
     return child;

@@ -26,9 +26,9 @@ void pivot_into(FdRef root) {
     // The same directory twice: the old root ends up stacked on the new one, so that no empty
     // directory for it is needed inside the container.
     sys::pivot_root(".", ".");
-    // "." is now the old root. Detached: something of the host may be busy in there.
+    // "." begins at the new root and moves up the stack: it is the old root that goes. Detached,
+    // because something of the host is always busy in there.
     sys::umount2(".", MNT_DETACH);
-    sys::chdir("/");
     // END SOLUTION
 }
 

@@ -27,7 +27,9 @@ struct MountInfo {
 };
 
 std::vector<MountInfo> mounts_of(const std::string& pid);
-inline std::vector<MountInfo> mounts_of(pid_t pid) { return mounts_of(std::to_string(pid)); }
+inline std::vector<MountInfo> mounts_of(pid_t pid) {
+    return mounts_of(std::to_string(pid));
+}
 bool has_mount_at(const std::vector<MountInfo>& mounts, const std::string& mount_point);
 
 // The inode that stands for a namespace: `kind` as in /proc/PID/ns. 0 when it cannot be read.

@@ -107,7 +107,8 @@ void end_story(bool passed, const Surroundings& before) {
     story.leaks = Surroundings::now().added_since(before);
     if (!story.leaks.empty()) {
         ++leaking_tests;
-        judge(false, "the test leaves nothing behind", "left: " + fmt::format("{}", fmt::join(story.leaks, ", ")));
+        judge(false, "the test leaves nothing behind",
+              "left: " + fmt::format("{}", fmt::join(story.leaks, ", ")));
         fmt::print(stderr, "LEAK in '{}': {}\n", story.name, fmt::join(story.leaks, ", "));
     }
     append_report(passed);
@@ -137,7 +138,9 @@ class Reporter : public ListenerBase {
   public:
     using ListenerBase::ListenerBase;
 #if TENON_CATCH_MAJOR == 2
-    static std::string getDescription() { return "writes one JSON line per test case"; }
+    static std::string getDescription() {
+        return "writes one JSON line per test case";
+    }
 #endif
 
     void testCaseStarting(const Catch::TestCaseInfo& info) override {

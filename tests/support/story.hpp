@@ -34,19 +34,19 @@ inline constexpr unsigned time_limit_seconds = 10;
 }  // namespace tenon::test
 
 // An expectation in words: TENON_EXPECT(pid == 1, "the child is pid 1", fmt::format("pid {}", pid))
-#define TENON_EXPECT(condition, expected, observed)                              \
-    do {                                                                         \
-        const bool tenon_ok = static_cast<bool>(condition);                      \
-        INFO("expected " << (expected) << "\nobserved " << (observed));          \
-        REQUIRE(::tenon::test::judge(tenon_ok, (expected), (observed)));         \
+#define TENON_EXPECT(condition, expected, observed)                      \
+    do {                                                                 \
+        const bool tenon_ok = static_cast<bool>(condition);              \
+        INFO("expected " << (expected) << "\nobserved " << (observed));  \
+        REQUIRE(::tenon::test::judge(tenon_ok, (expected), (observed))); \
     } while (false)
 
 // Ends the test as NOT RUN when the machine lacks what it needs.
-#define TENON_NEED(condition, reason)          \
-    do {                                       \
-        if (!(condition)) {                    \
-            ::tenon::test::not_run(reason);    \
-            SUCCEED("NOT RUN: " << (reason));  \
-            return;                            \
-        }                                      \
+#define TENON_NEED(condition, reason)         \
+    do {                                      \
+        if (!(condition)) {                   \
+            ::tenon::test::not_run(reason);   \
+            SUCCEED("NOT RUN: " << (reason)); \
+            return;                           \
+        }                                     \
     } while (false)

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "mount_steps.hpp"
 #include "tenon/error.hpp"
 #include "tenon/mount_syscalls.hpp"
 #include "tenon/rootfs.hpp"
@@ -57,8 +58,9 @@ UniqueFd open_rootfs(const std::filesystem::path& path) {
 
 void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan) {
     make_mounts_private();
+    const OpenedPlan opened = open_sources(plan);
     const UniqueFd root = bind_rootfs(open_rootfs(rootfs), rootfs);
-    apply_mounts(root, plan);
+    apply_mounts(root, opened.plan);
     if (plan.readonly_root) {
         const trace::Step step{2, "make the root read-only", "last: targets had to be made in it"};
         sys::mount_setattr(root, {.set = MOUNT_ATTR_RDONLY}, false, rootfs);

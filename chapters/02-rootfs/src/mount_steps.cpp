@@ -84,11 +84,22 @@ void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents) {
 }
 
 UniqueFd clone_source(const MountStep& step) {
-    const FdRef from = step.tree.value_or(FdRef::working_directory());
-    UniqueFd tree =
-        sys::open_tree_clone(from, step.tree ? std::string{} : step.source, step.recursive);
+    if (step.tree) return sys::duplicate(*step.tree);
+    UniqueFd tree = sys::open_tree_clone(FdRef::working_directory(), step.source, step.recursive);
     if (step.device) require_device(tree, *step.device, step.source);
     return tree;
+}
+
+OpenedPlan open_sources(const MountPlan& plan) {
+    const trace::Step telling{2, "open what is to be bound",
+                              "now: later, a folder that holds the root would bring our mounts"};
+    OpenedPlan opened{.plan = plan};
+    for (MountStep& step : opened.plan.steps) {
+        if (step.kind != MountKind::Bind || step.tree) continue;
+        opened.trees.push_back(clone_source(step));
+        step.tree = opened.trees.back().ref();
+    }
+    return opened;
 }
 
 void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view subject) {

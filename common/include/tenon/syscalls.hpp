@@ -91,6 +91,8 @@ void close_range_cloexec(unsigned first);
 
 // ---- files --------------------------------------------------------------------------------
 
+/// Another descriptor of the same open file. @see \man{fcntl,2}, F_DUPFD_CLOEXEC
+UniqueFd duplicate(FdRef file);
 /// O_CLOEXEC is added. @throws SysError  openat. @see \man{openat,2}
 UniqueFd openat(FdRef directory, CString path, int flags, mode_t mode = 0);
 /// Opens with a restricted walk. O_CLOEXEC is added. @param resolve  RESOLVE_* bits
@@ -106,8 +108,6 @@ void mknodat(FdRef directory, CString path, mode_t mode, dev_t device);
 void symlinkat(CString target, FdRef directory, CString path);
 /// @param subject  where it leads, for error messages. @see \man{chdir,2}
 void fchdir(FdRef directory, CString subject);
-/// @see \man{chdir,2}
-void chdir(CString path);
 /// @see \man{chmod,2}
 void fchmodat(FdRef directory, CString path, mode_t mode);
 /// @see \man{fstat,2}

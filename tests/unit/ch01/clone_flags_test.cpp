@@ -17,10 +17,10 @@ struct KindAndFlag {
 
 // Written out once more, from clone(2): the test must not learn them from the code it tests.
 constexpr KindAndFlag table[] = {
-    {Namespace::Mount, 0x00020000, "mount"},   {Namespace::Cgroup, 0x02000000, "cgroup"},
-    {Namespace::Uts, 0x04000000, "uts"},       {Namespace::Ipc, 0x08000000, "ipc"},
-    {Namespace::User, 0x10000000, "user"},     {Namespace::Pid, 0x20000000, "pid"},
-    {Namespace::Net, 0x40000000, "net"},       {Namespace::Time, 0x00000080, "time"},
+    {Namespace::Mount, 0x00020000, "mount"}, {Namespace::Cgroup, 0x02000000, "cgroup"},
+    {Namespace::Uts, 0x04000000, "uts"},     {Namespace::Ipc, 0x08000000, "ipc"},
+    {Namespace::User, 0x10000000, "user"},   {Namespace::Pid, 0x20000000, "pid"},
+    {Namespace::Net, 0x40000000, "net"},     {Namespace::Time, 0x00000080, "time"},
 };
 
 std::string hex(std::uint64_t flags) {

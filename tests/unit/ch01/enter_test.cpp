@@ -112,9 +112,8 @@ TEST_CASE("enter_namespaces as root drops its rights last", "[01.3]") {
     TENON_NEED(missing_privilege().empty(), missing_privilege());
     // The uts namespace belongs to our own user namespace: from inside the target's there is no
     // right over it any more.
-    const Inside target(CLONE_NEWUTS, [] {
-        check(::unshare(CLONE_NEWUSER), "unshare", "CLONE_NEWUSER");
-    });
+    const Inside target(CLONE_NEWUTS,
+                        [] { check(::unshare(CLONE_NEWUSER), "unshare", "CLONE_NEWUSER"); });
     const std::vector<std::string> files{"uts", "user"};
     const std::string wanted = inodes_of(target.pid(), files);
     const std::string got = entered(target.pid(), files);
@@ -171,7 +170,9 @@ TEST_CASE("spawn with join makes the child inside", "[uses-01.1][uses-01.2][uses
         CHECK(namespace_inode("self", file) != namespace_inode(target.pid(), file));
     }
     CHECK(child.wait().shell_code() == 42);
-    Child waiting = spawn(args, []() -> int { while (true) ::pause(); });
+    Child waiting = spawn(args, []() -> int {
+        while (true) ::pause();
+    });
     for (const char* file : {"uts", "net", "pid"}) {
         CHECK(namespace_inode(waiting.pid(), file) == namespace_inode(target.pid(), file));
     }

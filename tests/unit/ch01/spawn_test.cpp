@@ -10,7 +10,6 @@
 #include <atomic>
 #include <csignal>
 #include <filesystem>
-#include <thread>
 
 #include "kernel_view.hpp"
 #include "sandbox.hpp"
@@ -41,8 +40,8 @@ NamespaceSet random_namespaces() {
 // Memory that parent and child share, for what only the child can see.
 template <typename T>
 T* shared_value() {
-    void* memory = ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                          -1, 0);
+    void* memory =
+        ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     REQUIRE(memory != MAP_FAILED);
     return new (memory) T{};
 }
@@ -100,14 +99,17 @@ TEST_CASE("spawn leaves its caller where it was", "[01.2][uses-01.1]") {
     std::string after;
     const auto all_inodes = [] {
         std::string text;
-        for (const char* file : {"mnt", "uts", "ipc", "net", "pid_for_children", "cgroup",
-                                 "time_for_children"}) {
+        for (const char* file :
+             {"mnt", "uts", "ipc", "net", "pid_for_children", "cgroup", "time_for_children"}) {
             text += fmt::format("{} {} ", file, namespace_inode("self", file));
         }
         return text;
     };
     before = all_inodes();
-    { const Child child = spawn({.create = wanted}, wait_for_signal); after = all_inodes(); }
+    {
+        const Child child = spawn({.create = wanted}, wait_for_signal);
+        after = all_inodes();
+    }
     step("spawn with a random set of namespaces, then look at the parent's own");
     fact("caller_moved", before != after);
     TENON_EXPECT(before == after, "the parent's namespaces as before: " + before, after);
@@ -148,58 +150,62 @@ TEST_CASE("spawn brings what its child throws to the parent", "[01.2][uses-01.1]
 }
 
 TEST_CASE("spawn's child runs only after prepare has returned", "[01.2][uses-01.1]") {
+    enum class Seen { Nothing, Unprepared, Prepared };
     auto* prepared = shared_value<std::atomic<bool>>();
-    auto* seen = shared_value<std::atomic<bool>>();
-    const auto prepare = [&](pid_t) {
+    auto* seen = shared_value<std::atomic<Seen>>();
+    CloneArgs args;
+    args.prepare = [&](pid_t) {
         // The child has every chance to run too early: nothing but its own waiting stops it.
-        std::this_thread::yield();
         for (int i = 0; i < 200; ++i) ::sched_yield();
         prepared->store(true);
     };
-    CloneArgs args;
-    args.prepare = prepare;
-    Child child = spawn(args, [&] {
-        seen->store(prepared->load());
-        return 0;
-    });
-    step("prepare runs in the parent and sets a flag");
-    child.wait();
-    step(fmt::format("the child read the flag as {}", seen->load()));
-    const bool waited = seen->load();
+    const auto child_main = [&] {
+        seen->store(prepared->load() ? Seen::Prepared : Seen::Unprepared);
+        return wait_for_signal();
+    };
+    step("prepare runs in the parent and sets a flag at its end");
+    const Child child = spawn(args, child_main);
+    while (seen->load() == Seen::Nothing) ::sched_yield();
+    const bool waited = seen->load() == Seen::Prepared;
+    step(waited ? "the child finds it set" : "the child finds it not set");
     fact("child_waited", waited);
     ::munmap(prepared, sizeof *prepared);
     ::munmap(seen, sizeof *seen);
     TENON_EXPECT(waited, "the child starts when prepare is done", "it ran before that");
 }
 
-TEST_CASE("spawn leaves no process when prepare throws", "[01.2][uses-01.1]") {
-    int pidfd = -1;
+TEST_CASE("spawn reaps its child when prepare throws", "[01.2][uses-01.1]") {
+    UniqueFd pidfd;
     CloneArgs args;
     args.prepare = [&](pid_t pid) {
-        pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+        pidfd = UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
         throw std::runtime_error("prepare refuses");
     };
     step("prepare throws");
     REQUIRE_THROWS_AS(spawn(args, wait_for_signal), std::runtime_error);
-    const UniqueFd owned{pidfd};
-    const bool ended = ends_soon(pidfd);
-    fact("orphan", !ended);
-    TENON_EXPECT(ended, "the child is killed and reaped", "it still runs");
+    siginfo_t info{};
+    const auto id = static_cast<id_t>(pidfd.ref().number());
+    const bool still_ours = ::waitid(P_PIDFD, id, &info, WEXITED | WNOHANG) == 0;
+    if (still_ours) {
+        ::syscall(SYS_pidfd_send_signal, pidfd.ref().number(), SIGKILL, nullptr, 0);
+        ::waitid(P_PIDFD, id, &info, WEXITED);
+    }
+    fact("orphan", still_ours);
+    TENON_EXPECT(!still_ours, "the child is killed and reaped", "it is there to be waited for");
 }
 
 TEST_CASE("spawn's child dies with its parent", "[01.2][uses-01.1]") {
     auto* pid = shared_value<std::atomic<pid_t>>();
-    const pid_t parent = ::fork();
-    if (parent == 0) {
-        const Child child = spawn({}, wait_for_signal);
-        pid->store(child.pid());
-        wait_for_signal();
+    UniqueFd pidfd;
+    {
+        const Inside parent(0, [&] {
+            static const Child child = spawn({}, wait_for_signal);  // lives as long as the process
+            pid->store(child.pid());
+        });
+        pidfd = UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, pid->load(), 0))};
+        ::kill(parent.pid(), SIGKILL);
     }
-    while (pid->load() == 0) ::sched_yield();
-    const UniqueFd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, pid->load(), 0))};
     ::munmap(pid, sizeof *pid);
-    ::kill(parent, SIGKILL);
-    ::waitpid(parent, nullptr, 0);
     step("the parent is killed with SIGKILL");
     const bool ended = ends_soon(pidfd.ref().number());
     fact("outlives_parent", !ended);

@@ -120,8 +120,8 @@ TEST_CASE("what a file system is to contain is there, although it is read-only",
     MountStep tmpfs = filesystem("tmpfs", "/data");
     tmpfs.attributes.set = MOUNT_ATTR_RDONLY;
     const std::string link = random_name(8);
-    tmpfs.contents.push_back({.kind = TreeEntry::Kind::Symlink, .name = link,
-                              .link_target = "/proc/self/fd"});
+    tmpfs.contents.push_back(
+        {.kind = TreeEntry::Kind::Symlink, .name = link, .link_target = "/proc/self/fd"});
     tmpfs.contents.push_back({.kind = TreeEntry::Kind::Directory, .name = "pts"});
     step("a read-only tmpfs that is to hold a link and a folder");
     std::optional<Applied> made;
@@ -236,8 +236,12 @@ TEST_CASE("a null that is no null is never used to mask", "[uses-02.2][uses-02.3
     write_file(root.path() / "target", "the attacker's choice");
     MountPlan plan;
     plan.steps.push_back({.kind = MountKind::Mask, .target = "/key"});
-    SECTION("a link elsewhere") { fs::create_symlink("../target", root.path() / "dev/null"); }
-    SECTION("a plain file") { write_file(root.path() / "dev/null", ""); }
+    SECTION("a link elsewhere") {
+        fs::create_symlink("../target", root.path() / "dev/null");
+    }
+    SECTION("a plain file") {
+        write_file(root.path() / "dev/null", "");
+    }
     CHECK_THROWS_AS(Applied(root.path(), plan), SysError);
 }
 

@@ -88,7 +88,8 @@ TEST_CASE("--tmpfs is hardened unless told otherwise") {
 
 TEST_CASE("the default plan makes nodes as root and binds them in a user namespace") {
     const MountPlan root = default_mount_plan({Namespace::Mount, Namespace::Pid});
-    CHECK(std::any_of(step_for(root, "/dev").contents.begin(), step_for(root, "/dev").contents.end(),
+    CHECK(std::any_of(step_for(root, "/dev").contents.begin(),
+                      step_for(root, "/dev").contents.end(),
                       [](const TreeEntry& entry) { return entry.name == "null"; }));
     CHECK_FALSE(has_target(root, MountKind::Bind, "/dev/null"));
     const MountPlan user = default_mount_plan(NamespaceSet::all());

@@ -57,7 +57,7 @@ struct MountStep {
     std::vector<std::string> data;  ///< Filesystem: its options, `mode=755`
     MountAttributes attributes;
     bool recursive = false;           ///< Bind: with the mounts below source
-    std::optional<FdRef> tree;        ///< Bind: a tree opened before, used instead of source
+    std::optional<FdRef> tree;        ///< Bind: a detached tree opened before, instead of source
     std::optional<dev_t> device;      ///< Bind: source must be this character device
     std::vector<TreeEntry> contents;  ///< Filesystem: made before it is attached
 };

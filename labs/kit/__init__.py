@@ -1,0 +1,1 @@
+"""The course driver: what ./course runs. Python 3.11, standard library only."""

@@ -1,0 +1,167 @@
+"""Runs a Catch2 test program and reads what it reported (TENON_REPORT)."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kit.errors import CourseError
+from kit.layout import Project
+from kit.rootfs import make_rootfs
+
+TIMEOUT = 120
+TAIL = 6
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test case, as tests/support writes it."""
+
+    test: str
+    status: str
+    tags: tuple[str, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+    expected: str = ""
+    observed: str = ""
+    steps: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+    not_implemented: str = ""
+    leaks: tuple[str, ...] = ()
+
+    def task_ids(self) -> list[str]:
+        return [tag for tag in self.tags if tag[:2].isdigit() and tag[2:3] == "."]
+
+    def used_ids(self) -> list[str]:
+        return [tag.removeprefix("uses-") for tag in self.tags if tag.startswith("uses-")]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    cases: list[Case]
+    output: str
+    seconds: float
+
+
+def parse_case(line: str) -> Case:
+    table = json.loads(line)
+    return Case(table["test"], table["status"], tuple(table.get("tags", [])),
+                table.get("reason", ""), table.get("seconds", 0.0), table.get("expected", ""),
+                table.get("observed", ""), tuple(table.get("steps", [])),
+                table.get("facts", {}), table.get("not_implemented", ""),
+                tuple(table.get("leaks", [])))
+
+
+def read_report(path: Path) -> list[Case]:
+    """A last line cut short by a crash is no report: the crash is told instead."""
+    cases = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            cases.append(parse_case(line))
+        except (ValueError, KeyError):
+            continue
+    return cases
+
+
+def test_environment(project: Project, bin: Path) -> dict[str, str]:
+    """Where the tests find programs and a root file system, if there is one."""
+    environment = os.environ | {"TENON_BIN": str(bin)}
+    try:
+        environment["TENON_ROOTFS"] = str(make_rootfs(project.rootfs))
+    except CourseError:
+        # The tests that need it report NOT RUN with the reason.
+        environment.pop("TENON_ROOTFS", None)
+    return environment
+
+
+def escaped(name: str) -> str:
+    """A test's name as a selector: , [ \" and \\ have a meaning of their own there."""
+    return "".join("\\" + c if c in ',["\\' else c for c in name)
+
+
+def listed_names(program: Path, selector: str) -> list[str]:
+    """Catch2 2 and 3 spell this differently, and 2 exits with the count."""
+    for options in (["--list-test-names-only"], ["--list-tests", "--verbosity", "quiet"]):
+        done = subprocess.run([program, selector, *options] if selector else [program, *options],
+                              capture_output=True, text=True, check=False, errors="replace",
+                              stdin=subprocess.DEVNULL)
+        names = [line.strip().strip('"') for line in done.stdout.splitlines() if line.strip()]
+        if names and "Unrecogni" not in done.stdout + done.stderr:
+            return names
+    return []
+
+
+def ending(returncode: int | None) -> str:
+    """How a program that did not finish its tests came to its end."""
+    if returncode is None:
+        return f"test program did not finish within {TIMEOUT} s"
+    if returncode < 0:
+        return f"test program ended with signal {-returncode} ({signal_name(-returncode)})"
+    return f"test program ended with exit status {returncode}"
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def unreported(names: list[str], cases: list[Case], end: str, output: str) -> list[Case]:
+    """The first test without a line was running when the program died."""
+    seen = {case.test for case in cases}
+    missing = [name for name in names if name not in seen]
+    if not missing:
+        return []
+    tail = [line for line in output.splitlines() if line.strip()][-TAIL:]
+    first = Case(missing[0], "failed", observed="\n".join([end, *tail]),
+                 expected="the test runs to its end")
+    rest = [Case(name, "not_run", reason="the test program ended before this test")
+            for name in missing[1:]]
+    return [first, *rest]
+
+
+def run_to_end(command: list[str], environment: dict[str, str], log: Path) -> int | None:
+    """The exit status, or None when it hung; nothing of its process group stays behind."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        handle = os.pidfd_open(process.pid)
+        try:
+            ended = bool(select.select([handle], [], [], TIMEOUT)[0])
+        finally:
+            # Before it is reaped, while the number of its group is still its own.
+            os.killpg(process.pid, signal.SIGKILL)
+            os.close(handle)
+            status = process.wait()
+        return status if ended else None
+
+
+def run_tests(program: Path, selector: str, environment: dict[str, str],
+              log: Path | None = None) -> Outcome:
+    """Run what the selector names ("[01.2]", "*text*" or "" for all)."""
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="tenon-report-") as scratch:
+        report = Path(scratch) / "report.jsonl"
+        report.touch()
+        output_file = log or Path(scratch) / "output.txt"
+        output_file.parent.mkdir(parents=True, exist_ok=True)
+        command = [str(program), selector] if selector else [str(program)]
+        status = run_to_end(command, environment | {"TENON_REPORT": str(report)}, output_file)
+        cases = read_report(report)
+        output = output_file.read_text(encoding="utf-8", errors="replace")
+    if status != 0:
+        names = listed_names(program, selector)
+        cases += unreported(names, cases, ending(status), output)
+    return Outcome(cases, output, time.monotonic() - begin)
+
+
+def test_programs(bin: Path) -> list[Path]:
+    """test_common first, then the chapters in order."""
+    found = [path for path in bin.glob("test_*") if os.access(path, os.X_OK) and path.is_file()]
+    return sorted(found, key=lambda path: (path.name != "test_common", path.name))

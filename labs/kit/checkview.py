@@ -1,0 +1,99 @@
+"""The lines that `check` prints: pure text from verdicts, tested against golden files."""
+
+from kit.catalog import Catalog, Chapter
+from kit.catch2 import Case
+from kit.diagnosis import diagnose
+from kit.machine import Machine
+from kit.story import failure_lines, not_implemented_lines
+from kit.tasks import Verdict
+from kit.terminal import WIDTH, painted, seconds
+
+TITLE = 34
+COURSE_CONTROLLERS = ("cpu", "memory", "pids", "io")
+
+
+def header(chapter: Chapter, machine: Machine) -> str:
+    groups = machine.cgroups
+    present = [name for name in COURSE_CONTROLLERS if name in groups.controllers]
+    layout = "cgroup2 " + ",".join(present) if groups.kind == "v2" else f"cgroup {groups.kind}"
+    kernel = ".".join(machine.kernel.split(".")[:2])
+    title = f"lab {chapter.number} {chapter.slug}"
+    return f"{title:<29}backend native  kernel {kernel}  {layout}".rstrip()
+
+
+def plain_line(name: str, word: str, note: str) -> str:
+    return f"{name:<51}{painted(word.ljust(4))}  {note}".rstrip()
+
+
+def verdict_line(verdict: Verdict) -> str:
+    exercise = verdict.exercise
+    title = exercise.title if len(exercise.title) <= TITLE else exercise.title[:TITLE - 2] + ".."
+    got = {"passed": str(exercise.points), "failed": "0", "not_run": "-"}[verdict.status]
+    points = f"{got}/{exercise.points}".rjust(7)
+    word = {"passed": "PASS", "failed": "FAIL", "not_run": "NOT RUN"}[verdict.status]
+    note = verdict.note if verdict.status == "not_run" else seconds(verdict.seconds)
+    line = f"{exercise.id} {title:<34}{points}     {painted(word)}  {note}"
+    return line if len(line) <= WIDTH or verdict.status != "not_run" else line[:WIDTH - 2] + ".."
+
+
+def telling_case(catalog: Catalog, verdict: Verdict) -> Case | None:
+    """Of several failed tests the one whose mistake we know, else the first."""
+    failed = [case for case in verdict.cases if case.status == "failed"]
+    known = [case for case in failed
+             if case.not_implemented or diagnose(catalog, verdict.exercise, case)]
+    return next(iter(known + failed), None)
+
+
+def likely_text(catalog: Catalog, verdict: Verdict, case: Case) -> str:
+    """The named mistake, or the way to more help."""
+    mistake = diagnose(catalog, verdict.exercise, case)
+    text = mistake.text if mistake else "no known mistake looks like this"
+    return f"{text}  -> course hint {verdict.exercise.id}"
+
+
+def story_lines(catalog: Catalog, verdict: Verdict) -> list[str]:
+    case = telling_case(catalog, verdict)
+    if not case:
+        return []
+    if case.not_implemented:
+        missing = catalog.exercise(case.not_implemented)
+        return not_implemented_lines(case, catalog.copy_of(missing))
+    return failure_lines(case, likely_text(catalog, verdict, case))
+
+
+def verdict_lines(catalog: Catalog, verdict: Verdict, in_full: bool) -> list[str]:
+    lines = [verdict_line(verdict)]
+    if verdict.status == "passed" and verdict.note:
+        lines += [f"     ({verdict.note})"[:WIDTH]]
+    return lines + (story_lines(catalog, verdict) if in_full else [])
+
+
+def earlier_line(numbers: list[str], failed: str) -> str:
+    span = numbers[0] if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
+    verdict = f"{failed} fails  -> course check {failed[:2]}" if failed else "all pass"
+    return f"{f'earlier stages {span}':<42}{verdict}"
+
+
+def next_step(catalog: Catalog, verdicts: list[Verdict], earlier_failed: str,
+              following: str) -> str:
+    """The one command to type now."""
+    failed = next((v for v in verdicts if v.status == "failed"), None)
+    if failed:
+        case = telling_case(catalog, failed)
+        if case and case.not_implemented:
+            return f"edit {catalog.copy_of(catalog.exercise(case.not_implemented))}"
+        return f"fix {failed.exercise.id}, then ./course check"
+    if earlier_failed:
+        return f"./course check {earlier_failed[:2]}"
+    if any(v.status == "not_run" for v in verdicts):
+        return "./course doctor says why some tasks cannot run"
+    return following
+
+
+def score_lines(verdicts: list[Verdict], next_command: str) -> list[str]:
+    total = sum(v.exercise.points for v in verdicts)
+    not_run = sum(v.exercise.points for v in verdicts if v.status == "not_run")
+    score = f"score {sum(v.points for v in verdicts)}/{total}"
+    score += f"  ({not_run} not run)" if not_run else ""
+    line = f"{score:<31}next: {next_command}"
+    return [line] if len(line) <= WIDTH else [score, f"next: {next_command}"]

@@ -1,0 +1,210 @@
+"""Checks that compile: the reference passes, starters fail loudly, mutants are caught."""
+
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.building import BuildTree, build, first_errors, implementation, preset_tree
+from kit.catalog import Catalog, Chapter, Exercise, Mistake, load_catalog
+from kit.catch2 import Case, escaped, run_tests, test_environment, test_programs
+from kit.diagnosis import diagnose
+from kit.errors import BuildError, CourseError
+from kit.files import write_if_changed
+from kit.finding import Finding
+from kit.layout import Project
+from kit.starters import starter_of
+
+
+# --- reference ---------------------------------------------------------------
+
+def all_cases(project: Project, bin: Path) -> list[Case]:
+    environment = test_environment(project, bin)
+    return [case for program in test_programs(bin)
+            for case in run_tests(program, "", environment).cases]
+
+
+def tagging_problems(catalog: Catalog, cases: list[Case]) -> list[str]:
+    """Every task is tested, no test is counted twice, no tag names nothing."""
+    known = {exercise.id for exercise in catalog.exercises()}
+    tagged = {id for case in cases for id in case.task_ids()}
+    problems = [f"{id}: no test carries its tag" for id in sorted(known - tagged)]
+    for case in cases:
+        ids = case.task_ids()
+        if len(ids) > 1:
+            problems.append(f"test '{case.test}' is counted {len(ids)} times: {' '.join(ids)}")
+        problems += [f"test '{case.test}' is tagged {id}, which is no task"
+                     for id in [*ids, *case.used_ids()] if id not in known]
+    return problems
+
+
+def check_reference(project: Project) -> Finding:
+    """In the dev build, sanitizers on: what `course test` has built already."""
+    catalog = load_catalog(project)
+    tree = preset_tree(project, "dev")
+    build(project, tree, "unit_tests")
+    cases = all_cases(project, tree.bin)
+    problems = tagging_problems(catalog, cases)
+    problems += [f"test '{case.test}' fails with the reference: {first_line(case)}"
+                 for case in cases if case.status == "failed" and case.task_ids()]
+    idle = [id for id in sorted({id for case in cases for id in case.task_ids()})
+            if all(c.status == "not_run" for c in cases if id in c.task_ids())]
+    return Finding(problems, f"no test could run for {' '.join(idle)}" if idle else "")
+
+
+def first_line(case: Case) -> str:
+    return (case.observed.splitlines() or case.leaks or ["no details"])[0]
+
+
+# --- the bench on which one file is exchanged --------------------------------
+
+@dataclass(frozen=True)
+class Workbench:
+    """A lab build over a copy of the reference, so that one file can be exchanged."""
+
+    project: Project
+    catalog: Catalog
+
+    @property
+    def sources(self) -> Path:
+        return self.project.build / "devcheck-sources"
+
+    @property
+    def tree(self) -> BuildTree:
+        chosen = implementation(self.catalog, set(), self.sources)
+        return BuildTree(self.project.build / "devcheck",
+                         definitions={"CMAKE_BUILD_TYPE": "Debug", **chosen})
+
+    def restore(self) -> None:
+        """Equal files keep their time stamp: only the exchanged one compiles again."""
+        for chapter in self.catalog.chapters:
+            for file in chapter.files():
+                reference = self.project.solutions / chapter.folder / file
+                write_if_changed(self.sources / chapter.folder / file,
+                                 reference.read_text(encoding="utf-8"))
+
+    def build_with(self, chapter: Chapter, file: str, text: str, target: str) -> None:
+        self.restore()
+        write_if_changed(self.sources / chapter.folder / file, text)
+        build(self.project, self.tree, target)
+
+
+def compile_problem(what: str, error: BuildError, project: Project) -> str:
+    lines = first_errors(error.output, project.root) or [str(error)]
+    return f"{what} does not compile: {lines[0].strip()}"
+
+
+# --- todo --------------------------------------------------------------------
+
+def todo_problems(exercise: Exercise, cases: list[Case], removed: set[str]) -> list[str]:
+    """Exactly the tests of the task fail, and by NotImplemented.
+
+    `removed` are the tasks of the same file: its starter lacks all of them.
+    """
+    problems = []
+    for case in cases:
+        mine = exercise.id in case.task_ids()
+        related = removed & {*case.task_ids(), *case.used_ids()}
+        if mine and case.status == "passed":
+            problems.append(f"{exercise.id}: test '{case.test}' passes with the starter")
+        elif mine and case.status == "failed" and case.not_implemented not in removed:
+            problems.append(f"{exercise.id}: test '{case.test}' fails with the starter, but not "
+                            f"by TENON_TODO: {first_line(case)}")
+        elif case.status == "failed" and not related:
+            problems.append(f"{exercise.id}: test '{case.test}' fails with the starter, but is "
+                            f"tagged neither [{exercise.id}] nor [uses-{exercise.id}]: "
+                            f"{first_line(case)}")
+    return problems
+
+
+def idle(exercise: Exercise, cases: list[Case]) -> bool:
+    mine = [case for case in cases if exercise.id in case.task_ids()]
+    return bool(mine) and all(case.status == "not_run" for case in mine)
+
+
+def check_todo(project: Project) -> Finding:
+    catalog = load_catalog(project)
+    bench = Workbench(project, catalog)
+    problems, not_run = [], []
+    for exercise in catalog.exercises():
+        chapter = catalog.chapter(exercise.chapter)
+        removed = {e.id for e in chapter.exercises if e.file == exercise.file}
+        try:
+            starter = starter_of(project, catalog, chapter, exercise.file)
+            bench.build_with(chapter, exercise.file, starter, "unit_tests")
+        except BuildError as error:
+            problems.append(compile_problem(f"{exercise.id}: the starter", error, project))
+            continue
+        cases = all_cases(project, bench.tree.bin)
+        problems += todo_problems(exercise, cases, removed)
+        not_run += [exercise.id] if idle(exercise, cases) else []
+    bench.restore()
+    return Finding(problems, f"no test could run for {' '.join(not_run)}" if not_run else "")
+
+
+# --- mutants -----------------------------------------------------------------
+
+def mutated(project: Project, chapter: Chapter, file: str, patch: Path) -> str:
+    """The reference with the mutant's patch applied."""
+    name = f"solutions/{chapter.folder}/{file}"
+    with tempfile.TemporaryDirectory(prefix="tenon-mutant-") as scratch:
+        copy = Path(scratch) / name
+        copy.parent.mkdir(parents=True)
+        shutil.copyfile(project.root / name, copy)
+        done = subprocess.run(["patch", "-p1", "--batch", "--forward", "-i", str(patch)],
+                              cwd=scratch, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise CourseError(f"{project.relative(patch)} does not apply to {name}: "
+                              f"{(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
+        return copy.read_text(encoding="utf-8")
+
+
+def mutant_verdict(catalog: Catalog, exercise: Exercise, mistake: Mistake,
+                   cases: list[Case]) -> tuple[str, bool]:
+    """(problem, could it be judged): the named test fails and says this mistake."""
+    where = f"mutant {mistake.mutant}"
+    case = next((case for case in cases if case.test == mistake.fails), None)
+    if not case:
+        return f"{where}: there is no test '{mistake.fails}'", True
+    if case.status == "not_run":
+        return "", False
+    if case.status == "passed":
+        return f"{where}: test '{case.test}' does not notice it", True
+    found = diagnose(catalog, exercise, case)
+    if found != mistake:
+        said = f"'{found.id}'" if found else f"nothing (facts {case.facts})"
+        return f"{where}: diagnosed as {said} instead of '{mistake.id}'", True
+    return "", True
+
+
+def try_mutant(bench: Workbench, exercise: Exercise, mistake: Mistake) -> tuple[str, bool]:
+    project, chapter = bench.project, bench.catalog.chapter(exercise.chapter)
+    patch = project.solutions / chapter.folder / "mutants" / mistake.mutant
+    target = f"test_ch{chapter.number}"
+    try:
+        text = mutated(project, chapter, exercise.file, patch)
+        bench.build_with(chapter, exercise.file, text, target)
+    except BuildError as error:
+        return compile_problem(f"mutant {mistake.mutant}", error, project), True
+    except CourseError as error:
+        return str(error), True
+    program = bench.tree.bin / target
+    environment = test_environment(project, bench.tree.bin)
+    cases = run_tests(program, escaped(mistake.fails), environment).cases
+    return mutant_verdict(bench.catalog, exercise, mistake, cases)
+
+
+def check_mutants(project: Project) -> Finding:
+    if not shutil.which("patch"):
+        return Finding(not_run="the program patch is not installed: ./course up --authors")
+    catalog = load_catalog(project)
+    bench = Workbench(project, catalog)
+    problems, not_run = [], []
+    for exercise in catalog.exercises():
+        for mistake in exercise.mistakes:
+            problem, judged = try_mutant(bench, exercise, mistake)
+            problems += [problem] if problem else []
+            not_run += [] if judged else [mistake.id]
+    bench.restore()
+    return Finding(problems, f"its test cannot run here: {', '.join(not_run)}" if not_run else "")

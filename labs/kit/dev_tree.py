@@ -1,0 +1,236 @@
+"""Checks of how the tree is built: no stray file, who may include whom, sizes."""
+
+import ast
+import math
+import re
+import shutil
+import statistics
+import subprocess
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import Path
+
+from kit.catalog import Catalog, load_catalog
+from kit.finding import Finding
+from kit.layout import Project
+
+TOP = {"CMakeLists.txt", "CMakePresets.json", "course", "common", "chapters", "solutions", "labs",
+       "tests", "docs", "README.md", "CONTRIBUTING.md", "LICENSE", "Vagrantfile", ".ci", ".github",
+       ".gitignore", ".clang-format", ".clang-tidy"}
+# What tools and learners make; git ignores these too.
+MADE = {".git", "build", "work", ".vagrant", ".cache", "__pycache__", ".pytest_cache"}
+IN_CHAPTER = ("README.md", "CMakeLists.txt", "exercises.toml", "transcript.md", "main.cpp",
+              "include/tenon/*.hpp", "src/*.cpp", "src/*.hpp", "attack/*", "*.svg",
+              "images/*.svg")
+IN_LAST_CHAPTER = ("runtime/*", "engine/*")
+SYSTEM_HEADERS = re.compile(r"^(sys/.*|linux/.*|unistd\.h|sched\.h|fcntl\.h|signal\.h|poll\.h)$")
+INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
+RAW_FD = re.compile(r"\bint\s+\w*fd\b")
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+MEDIAN, P90, LONGEST = 11, 40, 60
+PYTHON_LONGEST = 40
+FILE_LIMITS = {"main": 120, "exercise": 200, "header": 200, "source": 400}
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*")
+                  if p.is_file() and not MADE & set(p.relative_to(folder).parts))
+
+
+def code_in(project: Project, *tops: str) -> list[Path]:
+    return [p for top in tops for p in files_in(project.root / top) if p.suffix in (".cpp", ".hpp")]
+
+
+# --- stray -------------------------------------------------------------------
+
+def is_named(relative: str, chapter_number: str) -> bool:
+    patterns = IN_CHAPTER + (IN_LAST_CHAPTER if chapter_number == "10" else ())
+    return any(fnmatch(relative, pattern) for pattern in patterns)
+
+
+def stray_in_chapters(project: Project) -> list[Path]:
+    stray = [p for p in project.chapters.iterdir() if not p.is_dir()]
+    for folder in (p for p in project.chapters.iterdir() if p.is_dir()):
+        stray += [p for p in files_in(folder)
+                  if not is_named(p.relative_to(folder).as_posix(), folder.name[:2])]
+    return stray
+
+
+def named_by_exercises(project: Project, catalog: Catalog) -> set[Path]:
+    named = set()
+    for chapter in catalog.chapters:
+        solution = project.solutions / chapter.folder
+        named |= {solution / "notes.md", *(solution / file for file in chapter.files()),
+                  *(project.labs / chapter.folder / file for file in chapter.files())}
+        named |= {solution / "mutants" / mistake.mutant for exercise in chapter.exercises
+                  for mistake in exercise.mistakes}
+    return named
+
+
+def check_stray(project: Project) -> Finding:
+    named = named_by_exercises(project, load_catalog(project))
+    stray = [p for p in sorted(project.root.iterdir()) if p.name not in TOP | MADE]
+    stray += stray_in_chapters(project)
+    stray += [p for p in files_in(project.solutions) if p not in named]
+    stray += [p for p in files_in(project.labs)
+              if p not in named and p.relative_to(project.labs).parts[0] != "kit"]
+    return Finding([f"{project.relative(path)}: nothing names this file" for path in stray])
+
+
+# --- layers ------------------------------------------------------------------
+
+def owner_of(project: Project, path: Path) -> str:
+    """common, tests, or the number of the chapter that a file belongs to."""
+    parts = path.relative_to(project.root).parts
+    if parts[0] in ("chapters", "solutions", "labs"):
+        return parts[1][:2]
+    return parts[0]
+
+
+def header_owners(project: Project) -> dict[str, str]:
+    """What stands between the brackets of an include -> who owns that header."""
+    owners = {}
+    roots = [project.root / "common/include", *project.chapters.glob("*/include")]
+    for root in roots:
+        for header in root.rglob("*.hpp"):
+            owners[header.relative_to(root).as_posix()] = owner_of(project, header)
+    return owners
+
+
+def included_owner(project: Project, owners: dict[str, str], file: Path, name: str) -> str:
+    """The owner of an included file of ours; '' for those of the system."""
+    beside = (file.parent / name).resolve()
+    if beside.is_file() and beside.is_relative_to(project.root):
+        return owner_of(project, beside)
+    if name in owners:
+        return owners[name]
+    tests = project.root / "tests"
+    return "tests" if any(True for _ in tests.rglob(name.lstrip("./"))) else ""
+
+
+def include_problem(project: Project, file: Path, name: str, owner: str) -> str:
+    """Why this include goes the wrong way, or ''."""
+    mine, where = owner_of(project, file), project.relative(file)
+    if owner == "tests":
+        return f"{where}: includes {name}, which belongs to the tests"
+    if mine == "common" and owner.isdigit():
+        return f"{where}: common includes {name} of chapter {owner}"
+    if mine.isdigit() and owner.isdigit() and owner > mine:
+        return f"{where}: chapter {mine} includes {name} of the later chapter {owner}"
+    if where.startswith(("solutions/", "labs/")) and re.search(r"(^|/)(runtime|engine)/", name):
+        return f"{where}: an exercise includes {name} of the runtime around it"
+    if "/include/tenon/" in where and mine.isdigit() and not name.startswith("tenon/") and owner:
+        return f"{where}: a contract includes {name}, which is no contract"
+    return ""
+
+
+def main_problems(project: Project, main: Path, code: str) -> list[str]:
+    """A stage program composes; system calls belong to the chapters below it."""
+    where = project.relative(main)
+    problems = [f"{where}: includes <{name}>: no system calls in a stage program"
+                for name in INCLUDE.findall(code) if SYSTEM_HEADERS.match(name)]
+    if re.search(r"\bsyscall\s*\(", code):
+        problems.append(f"{where}: calls syscall(): no system calls in a stage program")
+    return problems
+
+
+def raw_fd_problems(project: Project, file: Path, code: str) -> list[str]:
+    where = project.relative(file)
+    if where.startswith("common/") or "/attack/" in where:
+        return []
+    return [f"{where}: '{found}': raw descriptors exist only in common/ (FdRef, UniqueFd)"
+            for found in RAW_FD.findall(code)]
+
+
+def without_comments(text: str) -> str:
+    return COMMENT.sub("", text)
+
+
+def check_layers(project: Project) -> Finding:
+    owners = header_owners(project)
+    problems = []
+    for file in code_in(project, "common", "chapters", "solutions", "labs"):
+        code = without_comments(file.read_text(encoding="utf-8"))
+        for name in INCLUDE.findall(code):
+            owner = included_owner(project, owners, file, name)
+            problems.append(include_problem(project, file, name, owner))
+        problems += raw_fd_problems(project, file, code)
+        if file.name == "main.cpp" and file.parent.parent == project.chapters:
+            problems += main_problems(project, file, code)
+    return Finding([problem for problem in problems if problem])
+
+
+# --- sizes -------------------------------------------------------------------
+
+def size_kind(project: Project, file: Path) -> str:
+    if file.name == "main.cpp" and file.parent.parent == project.chapters:
+        return "main"
+    if file.is_relative_to(project.solutions):
+        return "exercise"
+    return "header" if file.suffix == ".hpp" else "source"
+
+
+def file_size_problems(project: Project, files: Iterable[Path]) -> list[str]:
+    problems = []
+    for file in files:
+        kind = size_kind(project, file)
+        lines = len(file.read_text(encoding="utf-8").splitlines())
+        if lines > FILE_LIMITS[kind]:
+            problems.append(f"{project.relative(file)}: {lines} lines; {FILE_LIMITS[kind]} are the "
+                            f"limit of a {kind} file")
+    return problems
+
+
+def parse_tags(output: str) -> list[tuple[str, int]]:
+    """(file:line name, length) from ctags' fields line: and end:."""
+    functions = []
+    for line in output.splitlines():
+        fields = dict(part.split(":", 1) for part in line.split("\t")[3:] if ":" in part)
+        if "line" in fields and "end" in fields:
+            name, file = line.split("\t")[:2]
+            length = int(fields["end"]) - int(fields["line"]) + 1
+            functions.append((f"{file}:{fields['line']} {name}", length))
+    return functions
+
+
+def cpp_functions(project: Project, files: list[Path]) -> list[tuple[str, int]]:
+    command = ["ctags", "--options=NONE", "-f", "-", "--languages=C++", "--kinds-C++=f",
+               "--fields=+ne", "--excmd=number", *[project.relative(file) for file in files]]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=True)
+    return parse_tags(done.stdout)
+
+
+def python_functions(project: Project) -> list[tuple[str, int]]:
+    functions = []
+    for file in sorted((project.labs / "kit").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                name = f"{project.relative(file)}:{node.lineno} {node.name}"
+                functions.append((name, node.end_lineno - node.lineno + 1))
+    return functions
+
+
+def length_problems(functions: list[tuple[str, int]], longest: int, language: str) -> list[str]:
+    if not functions:
+        return []
+    lengths = sorted(length for _, length in functions)
+    problems = [f"{name}: {length} lines; {longest} are the limit"
+                for name, length in functions if length > longest]
+    median, p90 = statistics.median(lengths), lengths[math.ceil(len(lengths) * 0.9) - 1]
+    if median > MEDIAN:
+        problems.append(f"{language}: the median function has {median:g} lines; {MEDIAN} is the "
+                        "limit")
+    if p90 > P90:
+        problems.append(f"{language}: one function in ten is longer than {p90 - 1} lines; {P90} "
+                        "is the limit")
+    return problems
+
+
+def check_sizes(project: Project) -> Finding:
+    if not shutil.which("ctags"):
+        return Finding(not_run="universal-ctags is not installed: ./course up --authors")
+    files = code_in(project, "common", "chapters", "solutions")
+    problems = file_size_problems(project, files)
+    if files:
+        problems += length_problems(cpp_functions(project, files), LONGEST, "C++")
+    return Finding(problems + length_problems(python_functions(project), PYTHON_LONGEST, "Python"))

@@ -1,0 +1,132 @@
+"""Facts about this machine, read once; judged in doctor.py.
+
+Everything that parses takes text, so that tests can show it other machines.
+"""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOOLS = {
+    "cmake": ["cmake", "--version"], "ninja": ["ninja", "--version"],
+    "g++": ["g++", "-dumpfullversion"], "busybox": ["busybox"],
+    "unshare": ["unshare", "--version"], "ip": ["ip", "-V"], "strace": ["strace", "--version"],
+    "clang-format": ["clang-format", "--version"], "clang-tidy": ["clang-tidy", "--version"],
+    "ctags": ["ctags", "--version"], "doxygen": ["doxygen", "--version"],
+    "vagrant": ["vagrant", "--version"],
+}
+# Starting vagrant takes seconds and its version decides nothing here.
+UNASKED = {"vagrant"}
+USERNS_SYSCTLS = ("kernel.unprivileged_userns_clone",
+                  "kernel.apparmor_restrict_unprivileged_userns", "user.max_user_namespaces")
+
+
+@dataclass(frozen=True)
+class Cgroups:
+    """kind is v2, hybrid, v1 or none; mount is where the v2 tree hangs."""
+
+    kind: str
+    mount: str = ""
+    controllers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Machine:
+    distribution: str
+    has_apt: bool
+    kernel: str
+    architecture: str
+    is_root: bool
+    cgroups: Cgroups
+    sysctls: dict[str, str] = field(default_factory=dict)
+    namespaces_refused: str = ""
+    has_overlay: bool = True
+    tools: dict[str, str] = field(default_factory=dict)
+
+
+def distribution_name(os_release: str) -> str:
+    match = re.search(r'^PRETTY_NAME="?([^"\n]*)"?', os_release, re.MULTILINE)
+    return match[1] if match else "an unknown distribution"
+
+
+def parse_cgroup_mounts(mountinfo: str) -> Cgroups:
+    """proc_pid_mountinfo(5): the file system type follows the lone '-'."""
+    v1, v2 = False, ""
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        kind = after.split(" ")[0]
+        v1 = v1 or kind == "cgroup"
+        if kind == "cgroup2" and not v2:
+            v2 = before.split(" ")[4]
+    if v2:
+        return Cgroups("hybrid" if v1 else "v2", v2)
+    return Cgroups("v1" if v1 else "none")
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def read_cgroups() -> Cgroups:
+    layout = parse_cgroup_mounts(read_text(Path("/proc/self/mountinfo")))
+    controllers = read_text(Path(layout.mount or "/nowhere") / "cgroup.controllers").split()
+    return Cgroups(layout.kind, layout.mount, tuple(controllers))
+
+
+def kernel_version(release: str) -> tuple[int, int]:
+    match = re.match(r"(\d+)\.(\d+)", release)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def version_of(command: list[str]) -> str:
+    """The first number with dots that the tool prints, or '' when it is missing."""
+    if not shutil.which(command[0]):
+        return ""
+    if command[0] in UNASKED:
+        return "present"
+    done = subprocess.run(command, capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL)
+    match = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+    return match[0] if match else "present"
+
+
+def probe_namespaces(is_root: bool) -> str:
+    """'' when namespaces can be made the way this user needs them, else the refusal."""
+    flags = "-m" if is_root else "-Ur"
+    if not shutil.which("unshare"):
+        return ""
+    done = subprocess.run(["unshare", flags, "true"], capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL)
+    return "" if done.returncode == 0 else (done.stderr.strip() or "refused without a word")
+
+
+def read_sysctls() -> dict[str, str]:
+    values = {name: read_text(Path("/proc/sys") / name.replace(".", "/")).strip()
+              for name in USERNS_SYSCTLS}
+    return {name: value for name, value in values.items() if value}
+
+
+def overlay_present() -> bool:
+    """Listed, or to be loaded as a module at the first mount."""
+    if "\toverlay\n" in read_text(Path("/proc/filesystems")):
+        return True
+    modules = Path("/lib/modules") / platform.release()
+    return "/overlay.ko" in read_text(modules / "modules.dep")
+
+
+def inspect_machine() -> Machine:
+    is_root = os.geteuid() == 0
+    return Machine(
+        distribution=distribution_name(read_text(Path("/etc/os-release"))),
+        has_apt=bool(shutil.which("apt-get")),
+        kernel=platform.release(), architecture=platform.machine(), is_root=is_root,
+        cgroups=read_cgroups(), sysctls=read_sysctls(),
+        namespaces_refused=probe_namespaces(is_root), has_overlay=overlay_present(),
+        tools={name: version_of(command) for name, command in TOOLS.items()})

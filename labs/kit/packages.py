@@ -1,0 +1,96 @@
+"""Packages: which are missing, and how they come onto a Debian or Ubuntu."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from kit.errors import CourseError
+from kit.machine import Machine
+from kit.terminal import flowed, say
+
+GROUPS = {
+    "build": ("cmake", "ninja-build", "g++", "libfmt-dev", "libcli11-dev",
+              "nlohmann-json3-dev", "catch2", "pkg-config"),
+    "course": ("busybox-static", "python3-pytest", "util-linux", "mount", "iproute2", "strace",
+               "file"),
+    "authors": ("clang-format", "clang-tidy", "universal-ctags", "doxygen", "patch"),
+}
+# Not in every release that we support: wanted, but only if apt knows them.
+IF_AVAILABLE = {"authors": ("doxygen-awesome-css", "vagrant")}
+GENERIC = {"cmake": "CMake 3.22", "ninja": "Ninja", "g++": "a C++20 compiler",
+           "busybox": "a static BusyBox", "unshare": "util-linux"}
+
+
+def is_installed(package: str) -> bool:
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package],
+                          capture_output=True, text=True, check=False)
+    return done.returncode == 0 and done.stdout == "installed"
+
+
+def is_available(package: str) -> bool:
+    done = subprocess.run(["apt-cache", "show", "--no-all-versions", package],
+                          capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def missing_packages(with_authors: bool) -> list[str]:
+    groups = ["build", "course"] + (["authors"] if with_authors else [])
+    wanted = [package for group in groups for package in GROUPS[group]]
+    missing = [package for package in wanted if not is_installed(package)]
+    for group in groups:
+        missing += [package for package in IF_AVAILABLE.get(group, ())
+                    if not is_installed(package) and is_available(package)]
+    return missing
+
+
+def install_commands(packages: list[str]) -> list[list[str]]:
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    return [[*prefix, "apt-get", "update", "-qq"],
+            [*prefix, "apt-get", "install", "-y", "--no-install-recommends", *packages]]
+
+
+def as_typed(commands: list[list[str]]) -> str:
+    return " && ".join(" ".join(command) for command in commands)
+
+
+def is_agreed(assume_yes: bool, commands: list[list[str]]) -> bool:
+    if assume_yes:
+        return True
+    if not sys.stdin.isatty():
+        raise CourseError("packages are missing and nobody is there to ask: use --yes, or run "
+                          f"{as_typed(commands)}")
+    return input("Install them by apt now? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def install(packages: list[str], assume_yes: bool) -> None:
+    commands = install_commands(packages)
+    for line in flowed(packages, " " * 12, "packages".ljust(12)):
+        say(line)
+    if not is_agreed(assume_yes, commands):
+        raise CourseError(f"nothing was installed: run {as_typed(commands)}")
+    if not shutil.which(commands[0][0]):
+        raise CourseError(f"{commands[0][0]} is not here: as root, run "
+                          f"{as_typed(commands).replace('sudo ', '')}")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in commands:
+        if subprocess.run(command, env=environment, check=False).returncode:
+            raise CourseError(f"'{' '.join(command)}' failed: see its message above, then try "
+                              "./course up again")
+
+
+def without_apt(machine: Machine) -> None:
+    """Another distribution: name what lacks; its packages we do not know."""
+    lacking = [words for tool, words in GENERIC.items() if not machine.tools.get(tool)]
+    if lacking:
+        raise CourseError(f"{machine.distribution} has no apt: install {', '.join(lacking)} by "
+                          "its package manager, or use the Vagrantfile")
+
+
+def ensure_packages(machine: Machine, with_authors: bool, assume_yes: bool) -> None:
+    if not machine.has_apt:
+        without_apt(machine)
+        return
+    missing = missing_packages(with_authors)
+    if missing:
+        install(missing, assume_yes)

@@ -1,0 +1,39 @@
+"""Verdicts on tasks, from the test cases that carry their tag. No printing here."""
+
+from dataclasses import dataclass, field
+
+from kit.catalog import Exercise
+from kit.catch2 import Case
+
+
+@dataclass(frozen=True)
+class Verdict:
+    exercise: Exercise
+    status: str                    # passed, failed, not_run
+    seconds: float = 0.0
+    note: str = ""
+    cases: list[Case] = field(default_factory=list)
+
+    @property
+    def points(self) -> int:
+        return self.exercise.points if self.status == "passed" else 0
+
+
+def judge(exercise: Exercise, cases: list[Case], seconds: float) -> Verdict:
+    """One failing test fails the task; only if none could run it is not run."""
+    statuses = {case.status for case in cases}
+    if not cases:
+        return Verdict(exercise, "not_run", seconds, f"no test carries [{exercise.id}]")
+    if "failed" in statuses:
+        return Verdict(exercise, "failed", seconds, cases=cases)
+    reasons = [case.reason for case in cases if case.status == "not_run"]
+    if "passed" not in statuses:
+        return Verdict(exercise, "not_run", seconds, reasons[0], cases)
+    note = f"{len(reasons)} of {len(cases)} tests not run: {reasons[0]}" if reasons else ""
+    return Verdict(exercise, "passed", seconds, note, cases)
+
+
+def obstacle(exercise: Exercise, verdicts: list[Verdict]) -> str:
+    """The parent that did not pass, or ''."""
+    bad = [v.exercise.id for v in verdicts if v.status != "passed"]
+    return next((parent for parent in exercise.after if parent in bad), "")

@@ -1,0 +1,192 @@
+"""Fixtures of the driver's tests: a small course in a temporary folder."""
+
+import ctypes
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "labs"))
+
+from kit.layout import Project  # noqa: E402
+
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x00020000, 0x4000, 1 << 18
+
+TOML = """\
+chapter = "01"
+title = "Boxes"
+needs = ["nothing"]
+
+[[exercise]]
+id = "01.1"
+file = "open.cpp"
+title = "a box opens"
+points = 40
+man = ["open(2)"]
+hints = ["look at the lid", "lift it", "return 1"]
+[[exercise.mistake]]
+id = "lid-left-shut"
+when = { lid = "shut" }
+text = "the lid was never lifted"
+mutant = "lid-shut.patch"
+fails = "a box opens when asked"
+
+[[exercise]]
+id = "01.2"
+file = "close.cpp"
+title = "a box closes"
+points = 60
+after = ["01.1"]
+hints = ["the other way", "lower it", "return 0"]
+"""
+
+OPEN_CPP = """\
+// Opens a box.
+#include "tenon/box.hpp"
+
+namespace tenon {
+
+int open_box(int lid) {
+    // BEGIN SOLUTION 01.1
+    return lid + 1;
+    // END SOLUTION
+}
+
+}  // namespace tenon
+"""
+
+CLOSE_CPP = OPEN_CPP.replace("open", "close").replace("01.1", "01.2").replace("Opens", "Closes") \
+    .replace("+ 1", "- 1")
+
+MUTANT = """\
+--- a/solutions/01-boxes/open.cpp
++++ b/solutions/01-boxes/open.cpp
+@@ -6,5 +6,5 @@
+ int open_box(int lid) {
+     // BEGIN SOLUTION 01.1
+-    return lid + 1;
++    return lid;
+     // END SOLUTION
+ }
+"""
+
+HEADER = """\
+#pragma once
+
+namespace tenon {
+
+// Opens it.
+int open_box(int lid);
+int close_box(int lid);
+
+}  // namespace tenon
+"""
+
+MAIN = """\
+#include "tenon/box.hpp"
+
+int main() {
+    return tenon::open_box(0);
+}
+"""
+
+README = """\
+# Boxes
+
+See [the contract](include/tenon/box.hpp).
+
+<!-- code: chapters/01-boxes/main.cpp#main -->
+```cpp
+int main() {
+    return tenon::open_box(0);
+}
+```
+"""
+
+FILES = {
+    "chapters/01-boxes/exercises.toml": TOML,
+    "chapters/01-boxes/README.md": README,
+    "chapters/01-boxes/include/tenon/box.hpp": HEADER,
+    "chapters/01-boxes/main.cpp": MAIN,
+    "solutions/01-boxes/open.cpp": OPEN_CPP,
+    "solutions/01-boxes/close.cpp": CLOSE_CPP,
+    "solutions/01-boxes/notes.md": "# Notes\n\n## 01.1\nA lid.\n\n## 01.2\nNo lid.\n",
+    "solutions/01-boxes/mutants/lid-shut.patch": MUTANT,
+    "common/include/tenon/fd.hpp": "#pragma once\n",
+    "common/include/tenon/todo.hpp": "#pragma once\n",
+    "README.md": "# Small\n",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: compiles C++")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A course of one chapter that every check finds in order."""
+    root = tmp_path / "course"
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    made = Project(root)
+    from kit.dev import sync_starters
+    sync_starters(made)
+    return made
+
+
+@pytest.fixture
+def edit(project: Project):
+    """Replace words in a file of the small course; the words must be there."""
+    def change(name: str, old: str, new: str) -> None:
+        path = project.root / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+    return change
+
+
+@pytest.fixture
+def real_copy(tmp_path: Path) -> Project:
+    """The sources of the real course, without what was built, to be broken."""
+    root = tmp_path / "copy"
+    skip = shutil.ignore_patterns("__pycache__", ".git", "build", "work")
+    for name in ("chapters", "solutions", "labs", "common", "tests", "docs"):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, root / name, ignore=skip)
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def own_mounts() -> tuple[str, ...]:
+    """Mounts made by a test vanish with it; returns what to put before a command."""
+    if os.geteuid() != 0:
+        return ("unshare", "-Urm")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None):
+        pytest.skip(f"no mount namespace: {os.strerror(ctypes.get_errno())}")
+    return ()
+
+
+@pytest.fixture(scope="session")
+def stages() -> Path:
+    """The folder of stage programs that whoever runs these tests has built."""
+    if not os.environ.get("TENON_BIN"):
+        pytest.skip("TENON_BIN is not set: ./course test and ctest set it")
+    return Path(os.environ["TENON_BIN"])
+
+
+@pytest.fixture(scope="session")
+def rootfs() -> Path:
+    """The busybox root file system; ctest does not make one, so we do."""
+    from kit.errors import CourseError
+    from kit.layout import this_project
+    from kit.rootfs import make_rootfs
+    try:
+        return Path(os.environ.get("TENON_ROOTFS") or make_rootfs(this_project().rootfs))
+    except CourseError as error:
+        pytest.skip(str(error))

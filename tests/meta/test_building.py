@@ -1,0 +1,135 @@
+"""Verbs and checks that compile, on a course small enough to build in seconds."""
+
+import argparse
+import shutil
+
+import pytest
+import small_cmake
+from kit import check, start
+from kit.dev_builds import check_mutants, check_reference, check_todo
+from kit.dev_tools import check_tidy
+from kit.errors import BuildError
+from kit.learner import load_learner
+
+pytestmark = [pytest.mark.slow,
+              pytest.mark.skipif(not shutil.which("ninja"), reason="ninja is not installed")]
+
+OPEN = "work/01-boxes/open.cpp"
+CLOSE = "work/01-boxes/close.cpp"
+
+
+@pytest.fixture
+def built(project):
+    for name, text in small_cmake.FILES.items():
+        path = project.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return project
+
+
+def call(verb, project, *words: str) -> int:
+    parser = argparse.ArgumentParser()
+    verb.arguments(parser)
+    return verb.run(project, parser.parse_args(words))
+
+
+def paste_solution(project, file: str) -> None:
+    shutil.copyfile(project.solutions / "01-boxes" / file, project.work / "01-boxes" / file)
+
+
+def test_check_from_the_first_failure_to_the_last_pass(built, capsys):
+    call(start, built)
+    assert call(check, built) == 1
+    shown = capsys.readouterr().out
+    assert 'TENON_TODO("01.1") was reached' in shown and "NOT RUN  needs 01.1" in shown
+    assert shown.splitlines()[-1].endswith("next: edit work/01-boxes/open.cpp")
+
+    paste_solution(built, "open.cpp")
+    assert call(check, built) == 1
+    assert "40/40     PASS" in capsys.readouterr().out
+
+    paste_solution(built, "close.cpp")
+    assert call(check, built, "1") == 0
+    assert "score 100/100" in capsys.readouterr().out
+    assert load_learner(built).progress.state("01.2") == "passed"
+
+
+def test_check_names_the_mistake(built, edit, capsys):
+    call(start, built)
+    paste_solution(built, "open.cpp")
+    edit(OPEN, "lid + 1", "lid")
+    assert call(check, built, "-t", "01.1") == 1
+    assert "likely    the lid was never lifted  -> course hint 01.1" in capsys.readouterr().out
+
+
+def test_check_tells_of_a_crash(built, edit, capsys):
+    call(start, built)
+    paste_solution(built, "open.cpp")
+    edit(OPEN, "lid + 1", "76 + lid")
+    assert call(check, built, "--keep") == 1
+    assert "test program ended with signal 6 (SIGABRT)" in capsys.readouterr().out
+    assert (built.build / "check/logs/01.1.log").is_file()
+
+
+def test_check_shows_the_compiler_when_it_refuses(built, edit, capsys):
+    call(start, built)
+    edit(OPEN, "TENON_TODO", "TENON_TOOD")
+    with pytest.raises(BuildError) as caught:
+        call(check, built)
+    assert caught.value.exit_status == 3
+    shown = capsys.readouterr().out
+    assert f"{OPEN}:" in shown and "TENON_TOOD" in shown and str(built.root) not in shown
+
+
+def test_the_reference_of_the_small_course_passes(built):
+    assert check_reference(built).problems == []
+
+
+def test_a_broken_solution_is_found(built, edit):
+    edit("solutions/01-boxes/open.cpp", "lid + 1", "lid + 2")
+    assert "fails with the reference" in check_reference(built).problems[0]
+
+
+def test_a_task_without_a_test_is_found(built, edit):
+    edit("tests/test_ch01.cpp", 'run("01.2"', 'run("01.1"')
+    assert check_reference(built).problems[0] == "01.2: no test carries its tag"
+
+
+def test_starters_fail_their_own_tests_only(built):
+    assert check_todo(built).problems == []
+
+
+def test_a_test_that_lacks_its_uses_tag_is_found(built, edit):
+    edit("solutions/01-boxes/close.cpp", "return lid - 1;", "return open_box(lid) - 2;")
+    assert check_todo(built).problems == [
+        "01.1: test 'a box closes when asked' fails with the starter, but is tagged neither "
+        "[01.1] nor [uses-01.1]: -99"]
+
+
+def test_the_mutant_is_caught_and_named(built):
+    assert check_mutants(built).problems == []
+
+
+@pytest.mark.parametrize(("name", "old", "new", "said"), [
+    ("tests/test_ch01.cpp", "function(1)", "function(1), got = want", "does not notice it"),
+    ("tests/test_ch01.cpp", '"shut"', '"ajar"', "diagnosed as nothing"),
+    ("solutions/01-boxes/open.cpp", "return lid + 1;", "return 1 + lid;", "does not apply"),
+    ("chapters/01-boxes/exercises.toml", "opens when asked", "sings", "there is no test"),
+    ("solutions/01-boxes/mutants/lid-shut.patch", "+    return lid;", "+    return lip;",
+     "does not compile"),
+])
+def test_a_mutant_that_proves_nothing_is_found(built, edit, name, old, new, said):
+    edit(name, old, new)
+    assert said in check_mutants(built).problems[0]
+
+
+@pytest.mark.skipif(not shutil.which("clang-tidy"), reason="clang-tidy is not installed")
+def test_tidy_remembers_what_was_clean(built, edit):
+    (built.root / ".clang-tidy").write_text("Checks: '-*,readability-else-after-return'\n",
+                                            encoding="utf-8")
+    assert check_tidy(built).problems == []
+    clean = built.build / "tidy-clean"
+    assert len(list(clean.iterdir())) == 2
+    edit("solutions/01-boxes/open.cpp", "return lid + 1;",
+         "if (lid > 0) { return lid + 1; } else { return 1; }")
+    assert "else" in check_tidy(built).problems[0]

@@ -44,7 +44,9 @@ void add_descriptors(Things& things) {
 // The parent is the fourth field of /proc/PID/stat, after a name that may hold anything. proc(5)
 pid_t parent_of(const fs::path& process) {
     std::ifstream file{process / "stat"};
-    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    // Not an istreambuf_iterator: that throws when the process ends between open and read (ESRCH).
+    std::string text;
+    std::getline(file, text, '\0');
     const auto end_of_name = text.rfind(')');
     if (end_of_name == std::string::npos) return 0;
     std::istringstream rest{text.substr(end_of_name + 1)};

@@ -80,7 +80,8 @@ TEST_CASE("pivot_into leaves nothing of the old root", "[02.4]") {
             mounts.size() == 1, "one mount: the root",
             fmt::format("{} mounts, also {} of {}", mounts.size(), second, mounts.back().fstype));
     } catch (const SysError& error) {
-        fact("pivot_invalid", error.call() == "pivot_root" && error.error() == EINVAL);
+        // EBUSY when "." lies on the host's root mount, EINVAL when on another: pivot_root(2).
+        fact("pivot_refused", error.call() == "pivot_root");
         throw;
     }
 }

@@ -1,0 +1,1 @@
+"""What the shell tests stand on: a host of their own, programs, judgement from outside, leaks."""

@@ -1,0 +1,204 @@
+"""The fixtures of tests/shell and tests/attack.
+
+The tests run as if on a host of their own: a mount namespace whose mounts are shared, as systemd
+makes them, so that a mount which escapes from a container is seen; and slave to the real host's,
+so that the real host never sees it.
+"""
+
+import os
+import random
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shellkit import kernel, leaks
+from shellkit.programs import Programs
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+SEED = os.environ.get("TENON_TEST_SEED") or str(random.randrange(10**9))
+
+
+def pytest_report_header(config) -> str:
+    return f"tenon: TENON_TEST_SEED={SEED} repeats the random values"
+
+
+@dataclass
+class Host:
+    """Our host: `base` is a tmpfs that only it has."""
+
+    base: Path
+    real_root: bool
+    rootfs: Path | None = None
+    no_rootfs: str = ""
+    count: int = 0
+
+    def new_folder(self) -> Path:
+        self.count += 1
+        folder = self.base / f"t{self.count}"
+        folder.mkdir()
+        return folder
+
+
+def map_root(uid: int, gid: int) -> None:
+    """user_namespaces(7): gid_map is refused to a user who may still call setgroups."""
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
+
+
+def enter_own_host() -> bool:
+    """Returns whether root here is root outside too."""
+    uid, gid = os.geteuid(), os.getegid()
+    if uid == 0:
+        try:
+            kernel.unshare(kernel.CLONE_NEWNS)
+            return True
+        except PermissionError:
+            pass  # root without CAP_SYS_ADMIN: as anybody else
+    kernel.unshare(kernel.CLONE_NEWUSER | kernel.CLONE_NEWNS)
+    map_root(uid, gid)
+    return False
+
+
+def make_shared_base() -> Path:
+    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SLAVE)
+    kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SHARED)
+    base = Path(tempfile.mkdtemp(prefix="tenon-shell-"))
+    kernel.mount("tenon-tests", base, "tmpfs", 0, "mode=0755")
+    return base
+
+
+def build_rootfs(target: Path) -> Path:
+    """The kit's builder, where this tree has one."""
+    sys.path.insert(0, str(ROOT / "labs"))
+    try:
+        from kit.rootfs import make_rootfs
+    except ImportError:
+        from shellkit.busybox import make_rootfs
+    return make_rootfs(target)
+
+
+@pytest.fixture(scope="session")
+def host():
+    os.umask(0o022)
+    try:
+        real_root = enter_own_host()
+        base = make_shared_base()
+    except OSError as error:
+        pytest.skip(f"needs root or user namespaces: {error.strerror}")
+    kernel.become_subreaper()
+    made = Host(base, real_root)
+    try:
+        made.rootfs = build_rootfs(base / "rootfs")
+    except Exception as error:  # noqa: BLE001: whatever it is, it is the reason not to run
+        made.no_rootfs = str(error)
+    yield made
+    kernel.umount(base)
+    base.rmdir()
+
+
+@pytest.fixture(scope="session")
+def bin(host) -> Path:
+    """The stage programs: TENON_BIN, or what is built. A copy: readable to every user."""
+    places = [os.environ.get("TENON_BIN", ""), ROOT / "build/dev/bin", ROOT / "build/lab/bin"]
+    found = next((Path(place) for place in places if place and (Path(place) / "ch02").is_file()),
+                 None)
+    if found is None:
+        pytest.skip("needs the stage programs: cmake --build --preset dev --target stages")
+    folder = host.base / "bin"
+    folder.mkdir()
+    for program in sorted(found.glob("ch[0-9][0-9]")):
+        shutil.copy(program, folder)
+    return folder
+
+
+@pytest.fixture
+def scratch(host):
+    folder = host.new_folder()
+    yield folder
+    leaks.unmount_below(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def declared() -> set[str]:
+    """A test that makes its container write into the shared root file system says where."""
+    return set()
+
+
+@pytest.fixture(autouse=True)
+def leak_check(host, scratch, declared):
+    """After each test all is as before, or the test fails and says what is not."""
+    before = leaks.snapshot(host.rootfs)
+    yield
+    found = leaks.snapshot(host.rootfs, before).leaks_since(before, declared)
+    leaks.unmount_new(before)
+    for name in sorted(declared, reverse=True):
+        remove(host.rootfs / name)
+    assert not found, "left behind:\n  " + "\n  ".join(found)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def run(bin, scratch, leak_check) -> Programs:
+    programs = Programs(bin, scratch)
+    yield programs
+    assert not programs.strays(), f"files left in the caller's folders: {programs.strays()}"
+
+
+@pytest.fixture
+def container(run):
+    """with container("ch02", "--rootfs", R) as c: c.pid is to be judged from outside."""
+    return run.container
+
+
+@pytest.fixture
+def rootfs(host) -> Path:
+    if host.rootfs is None:
+        pytest.skip(f"needs a root file system: {host.no_rootfs}")
+    return host.rootfs
+
+
+@pytest.fixture
+def image(rootfs, scratch):
+    """A small root file system of the test's own, to be spoiled."""
+    def make(name: str = "image") -> Path:
+        root = scratch / name
+        for folder in ("bin", "dev", "etc", "proc", "sys", "tmp"):
+            (root / folder).mkdir(parents=True)
+        os.link(rootfs / "bin/busybox", root / "bin/busybox")
+        for applet in ("sh", "cat", "true", "ls", "mkdir", "touch", "grep"):
+            (root / "bin" / applet).symlink_to("busybox")
+        return root
+    return make
+
+
+@pytest.fixture
+def rng(request) -> random.Random:
+    print(f"TENON_TEST_SEED={SEED}")
+    return random.Random(f"{SEED} {request.node.nodeid}")
+
+
+@pytest.fixture
+def real_root(host) -> None:
+    if not host.real_root:
+        pytest.skip("needs root: only it can change to other users or see other users' mounts")
+
+
+@pytest.fixture
+def tool():
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            pytest.skip(f"needs the program {name}")
+        return path
+    return find

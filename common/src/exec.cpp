@@ -1,6 +1,7 @@
 // Becoming another program: find it as a shell would, take nothing along, and when the kernel
 // says ENOENT about a file that is there, name the loader that is not.
 #include <elf.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -90,11 +91,21 @@ std::string missing_interpreter(std::string path) {
     throw SysError(ENOENT, "execve", path + " (its interpreter " + interpreter + " is missing)");
 }
 
+// The kernel's own struct, all zero: SIG_DFL, no flags, no mask. sigaction(2), "C library/kernel
+// differences". glibc's sigaction(3) would refuse signals 32 and 33, which its posix_spawn ignores.
+constexpr std::size_t kernel_mask_bytes = 8;
+struct KernelSigaction {
+    void (*handler)(int) = SIG_DFL;
+    unsigned long flags = 0;
+    void (*restorer)() = nullptr;
+    std::array<unsigned char, kernel_mask_bytes> mask{};
+};
+
 void reset_signals() {
-    struct sigaction standard {};
-    standard.sa_handler = SIG_DFL;
+    const KernelSigaction standard;
     for (int signal = 1; signal < NSIG; ++signal) {
-        ::sigaction(signal, &standard, nullptr);  // EINVAL for SIGKILL, SIGSTOP: they are default
+        // EINVAL for SIGKILL and SIGSTOP, which are always at their default.
+        ::syscall(SYS_rt_sigaction, signal, &standard, nullptr, kernel_mask_bytes);
     }
     sigset_t none{};
     sigemptyset(&none);

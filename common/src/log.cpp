@@ -28,17 +28,28 @@ std::string timestamp() {
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", parts, now.tv_nsec / 1000);
 }
 
-// A file name may hold a newline or a terminal's control sequence: neither may forge a line.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-        out += control ? fmt::format("\\x{:02x}", static_cast<unsigned>(c)) : std::string(1, c);
-    }
-    return out;
+bool is_control(std::string_view text, std::size_t i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080..U+009F are two bytes, C2 80..9F: terminals obey U+009B like ESC [.
+    const bool after_c2 = i > 0 && static_cast<unsigned char>(text[i - 1]) == 0xC2;
+    return byte < 0x20 || byte == 0x7F || (after_c2 && byte >= 0x80 && byte < 0xA0);
 }
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (!is_control(text, i)) {
+            out += text[i];
+        } else if (text[i] == '\n') {
+            out += "\\n";
+        } else {
+            out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
+        }
+    }
+    return out;
+}
 
 std::string json_quote(std::string_view text) {
     using Json = nlohmann::json;

@@ -47,6 +47,9 @@ int run_and_report(std::string_view program, const std::function<int()>& body) {
 int run_program(std::string_view program, const std::function<int()>& body) noexcept {
     // Inherited as ignored, our children would vanish unwaited for. waitid(2), ECHILD
     std::signal(SIGCHLD, SIG_DFL);
+    // Nobody may be listening to our errors or our trace: a failed write is enough news of that.
+    // exec() gives the container the default back.
+    std::signal(SIGPIPE, SIG_IGN);
     const int code = run_and_report(program, body);
     trace::flush();
     return code;

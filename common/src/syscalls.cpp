@@ -142,7 +142,7 @@ bool has_effective_capability(int capability) {
 void execve(CString path, char* const* argv, char* const* envp) {
     // A call that succeeds never returns to report itself: it is told, and printed, beforehand.
     if (trace::enabled()) {
-        trace::Call{"execve", fmt::format("\"{}\"", path.view())}.finish(0, "the command runs");
+        trace::Call{"execve", fmt::format("\"{}\"", path.view())}.finish(0, "does not return");
         trace::flush();
     }
     traced_call(

@@ -104,21 +104,6 @@ std::string json_line(const Record& record, std::size_t number) {
         record.complete ? microseconds(record.end - record.begin) : 0.0);
 }
 
-// A value written to a kernel file ends in a newline, a hostile name may hold a control sequence
-// of the terminal: shown, not obeyed.
-std::string on_one_line(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-        if (c == '\n') {
-            out += "\\n";
-        } else {
-            out += control ? fmt::format("\\x{:02x}", static_cast<unsigned>(c)) : std::string(1, c);
-        }
-    }
-    return out;
-}
-
 // A heading where the step or the speaker changes, then the call with its result. What has a
 // fixed width stands first, so that long arguments cannot push a column.
 std::string text_lines(const Record& record, std::size_t number) {
@@ -133,7 +118,7 @@ std::string text_lines(const Record& record, std::size_t number) {
     state.story->last_role = record.role;
     text += fmt::format("{:>4}  ch{:02}  {:<6} {:>6.0f} us  {}({}) = {}{}{}\n", number,
                         record.chapter, record.role, microseconds(record.end - record.begin),
-                        record.call.data(), on_one_line(record.arguments.data()),
+                        record.call.data(), printable(record.arguments.data()),
                         colour(record.error != 0 ? "\033[31m" : "\033[32m"), outcome(record),
                         colour("\033[0m"));
     return text;

@@ -20,7 +20,7 @@ Child spawn(const CloneArgs& args, const ChildMain& child_main) {
     if (made.pid == 0) {
         // A copy of the parent's end kept here would hide the parent's death from us.
         to_child.close();
-        run_child(to_parent, static_cast<bool>(args.prepare), child_main);
+        run_child(to_parent, args, child_main);
     }
     // Our copy of the child's end goes with this scope: with it open, we would never see end of
     // file. The Child comes first of all: every exception from here on passes its destructor.

@@ -23,10 +23,11 @@ void tie_life_to_parent(const SyncSocket& to_parent) {
     if (to_parent.peer_closed()) ::_exit(exit_own_failure);
 }
 
-int run_to_exit_code(const SyncSocket& to_parent, bool wait_for_go, const ChildMain& child_main) {
+int run_to_exit_code(const SyncSocket& to_parent, const CloneArgs& args,
+                     const ChildMain& child_main) {
     try {
-        tie_life_to_parent(to_parent);
-        if (wait_for_go) to_parent.expect(SyncKind::Go);
+        if (!args.outlives_parent) tie_life_to_parent(to_parent);
+        if (args.prepare) to_parent.expect(SyncKind::Go);
         return child_main();
     } catch (...) {
         to_parent.send_failure(std::current_exception());
@@ -36,10 +37,10 @@ int run_to_exit_code(const SyncSocket& to_parent, bool wait_for_go, const ChildM
 
 }  // namespace
 
-void run_child(const SyncSocket& to_parent, bool wait_for_go,
+void run_child(const SyncSocket& to_parent, const CloneArgs& args,
                const ChildMain& child_main) noexcept {
     trace::set_role("child");
-    const int code = run_to_exit_code(to_parent, wait_for_go, child_main);
+    const int code = run_to_exit_code(to_parent, args, child_main);
     // _exit: no destructors, no atexit handlers, no flushing of buffers copied from the parent.
     ::_exit(code);
 }

@@ -5,10 +5,10 @@
 
 namespace tenon {
 
-// Runs in the child, right after clone3, and never returns. Ties the child's life to its
-// parent's, waits for Go when there is a prepare step, runs `child_main`, and sends any exception
-// to the parent before it exits.
-[[noreturn]] void run_child(const SyncSocket& to_parent, bool wait_for_go,
+// Runs in the child, right after clone3, and never returns. Ties the child's life to its parent's
+// and waits for Go, as far as `args` ask for it, runs `child_main`, and sends any exception to the
+// parent before it exits.
+[[noreturn]] void run_child(const SyncSocket& to_parent, const CloneArgs& args,
                             const ChildMain& child_main) noexcept;
 
 // spawn() for a child that enters existing namespaces first.

@@ -38,7 +38,7 @@ void enter_and_clone(const CloneArgs& args, const ChildMain& child_main, Sockets
         {.flags = clone_flags(args.create) | CLONE_PARENT, .into_cgroup = args.into_cgroup});
     if (made.pid == 0) {
         sockets.joiner.close();
-        run_child(sockets.child, static_cast<bool>(args.prepare), child_main);
+        run_child(sockets.child, args, child_main);
     }
     sockets.joiner.send(SyncKind::Spawned, std::to_string(made.pid), made.pidfd.ref());
 }

@@ -56,12 +56,14 @@ void parse(CLI::App& app, std::span<char* const> arguments, NamespaceOptions& op
 
 int run_stage(CLI::App& app, std::span<char* const> arguments, NamespaceOptions& options,
               const std::function<int()>& body) {
-    try {
-        parse(app, arguments, options);
-    } catch (const CLI::ParseError& error) {
-        return report_usage(app, error);
-    }
-    return run_program(app.get_name(), body);
+    return run_program(app.get_name(), [&] {
+        try {
+            parse(app, arguments, options);
+        } catch (const CLI::ParseError& error) {
+            return report_usage(app, error);
+        }
+        return body();
+    });
 }
 
 }  // namespace tenon

@@ -37,6 +37,10 @@ class Log {
     LogLevel lowest_;
 };
 
+/// @p text with its control characters as \\n or \\xNN: a file name may hold a newline or a
+/// terminal's control sequence (C0, DEL, and C1 in UTF-8), and neither may forge a line.
+std::string printable(std::string_view text);
+
 /// @p text as a JSON string with its quotes. Control characters are escaped and bytes that are
 /// not UTF-8 become U+FFFD, so the result is valid JSON whatever comes in. @see RFC 8259, 7
 std::string json_quote(std::string_view text);

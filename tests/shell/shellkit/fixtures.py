@@ -5,6 +5,7 @@ makes them, so that a mount which escapes from a container is seen; and slave to
 so that the real host never sees it.
 """
 
+import functools
 import os
 import random
 import shutil
@@ -49,8 +50,10 @@ def map_root(uid: int, gid: int) -> None:
         Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
 
 
+@functools.cache
 def enter_own_host() -> bool:
-    """Returns whether root here is root outside too."""
+    """Returns whether root here is root outside too. Once per process: each conftest that imports
+    these fixtures has a session of its own."""
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
         try:

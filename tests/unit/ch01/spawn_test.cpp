@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -212,6 +213,28 @@ TEST_CASE("spawn's child dies with its parent", "[01.2][uses-01.1]") {
     TENON_EXPECT(ended, "the child ends too", "it still runs");
 }
 
+TEST_CASE("spawn's child outlives its parent when it is meant to", "[01.2][uses-01.1]") {
+    auto* pid = shared_value<std::atomic<pid_t>>();
+    check(::prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl");  // orphans come to this test
+    {
+        const Inside parent(0, [&] {
+            static const Child child = spawn({.outlives_parent = true}, wait_for_signal);
+            pid->store(child.pid());
+        });
+        ::kill(parent.pid(), SIGKILL);
+    }
+    ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+    step("the parent is killed; the child was spawned with outlives_parent");
+    int status = 0;
+    const bool lives = ::waitpid(pid->load(), &status, WNOHANG) == 0;
+    if (lives) {
+        ::kill(pid->load(), SIGKILL);
+        ::waitpid(pid->load(), &status, 0);
+    }
+    ::munmap(pid, sizeof *pid);
+    TENON_EXPECT(lives, "the child lives on", "it ended with its parent");
+}
+
 TEST_CASE("spawn leaves one end of the socket on each side", "[01.2][uses-01.1]") {
     const std::size_t before = count_sockets("self");
     Child child = spawn({}, wait_for_signal);
@@ -233,7 +256,7 @@ TEST_CASE("Child, destroyed or detached", "[uses-01.2][uses-01.1]") {
         pidfd = UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0))};
     }
     SECTION("a detached one lives on") {
-        Child child = spawn({}, wait_for_signal);
+        Child child = spawn({.outlives_parent = true}, wait_for_signal);
         pidfd = UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0))};
         child.detach();
         pollfd watched{pidfd.ref().number(), POLLIN, 0};

@@ -152,7 +152,7 @@ TEST_CASE("a log starts at info when nobody says otherwise") {
 
 TEST_CASE("a message can neither forge a line nor command the terminal") {
     CHECK(text_line("a\nerror: forged\r\x1b[2J\x07\x7f"s + "\0b"s) ==
-          "error: a\\x0aerror: forged\\x0d\\x1b[2J\\x07\\x7f\\x00b\n");
+          "error: a\\nerror: forged\\x0d\\x1b[2J\\x07\\x7f\\x00b\n");
 }
 
 TEST_CASE("a JSON line has level, msg and an RFC 3339 time, and survives any message") {
@@ -179,6 +179,13 @@ TEST_CASE("a log that cannot be written stops nothing") {
     const UniqueFd reader{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
     CHECK_NOTHROW(Log{reader}.error("unheard"));
     CHECK_NOTHROW(Log{FdRef{}}.error("unheard"));
+}
+
+TEST_CASE("printable shows controls of two bytes, and leaves letters of two bytes alone") {
+    CHECK(printable("a\xC2\x9B"
+                    "2J") == "a\xC2\\x9b2J");
+    CHECK(printable("\xC2\x85") == "\xC2\\x85");
+    CHECK(printable("\xC3\x9B \xC2\xA9") == "\xC3\x9B \xC2\xA9");
 }
 
 }  // namespace tenon::test

@@ -81,7 +81,7 @@ TEST_CASE("run_program names the exercise that is not written") {
 
 TEST_CASE("run_program's line cannot be forged by a file's name") {
     CHECK(run_throwing(SysError(EEXIST, "mkdirat", "a\nerror: b\x1b[2J")).err ==
-          "error: prog: mkdirat a\\x0aerror: b\\x1b[2J: EEXIST (File exists)\n");
+          "error: prog: mkdirat a\\nerror: b\\x1b[2J: EEXIST (File exists)\n");
 }
 
 TEST_CASE("run_program prints the rest of the trace, after success and after an error") {

@@ -124,7 +124,8 @@ class Child {
     /// @throws SysError  pidfd_send_signal: ESRCH when it has ended
     void kill(int signal) const;
 
-    /// Gives up ownership: the child lives on, and somebody else reaps it.
+    /// Gives up ownership: the child lives on, and whoever inherits it reaps it.
+    /// @pre spawned with outlives_parent, or it may notice the closed socket and end
     void detach() { pidfd_.reset(); }
 
   private:
@@ -141,13 +142,15 @@ struct CloneArgs {
     /// Parent side, while the child waits: what only the parent may do (id maps, devices of its
     /// network). The child goes on when this returns, and dies when it throws.
     std::function<void(pid_t child)> prepare;
+    bool outlives_parent = false;  ///< else the child is killed when its parent ends
 };
 
 /// What the child runs: its result is the exit code. An exception becomes the parent's.
 using ChildMain = std::function<int()>;
 
 /// Exercise 01.2. Makes a child in new namespaces with one clone3 and runs @p child_main in it.
-/// The child dies with its parent. It has a copy of the memory: nothing it changes is seen here.
+/// Unless told otherwise, the child dies with its parent. It has a copy of the memory: nothing it
+/// changes is seen here.
 /// @throws SysError  clone3: EPERM, ENOSPC, EINVAL; and what args.prepare throws
 Child spawn(const CloneArgs& args, const ChildMain& child_main);
 

@@ -143,7 +143,7 @@ void execve(CString path, char* const* argv, char* const* envp) {
     // A call that succeeds never returns to report itself: it is told, and printed, beforehand.
     if (trace::enabled()) {
         trace::Call{"execve", fmt::format("\"{}\"", path.view())}.finish(0, "does not return");
-        trace::flush();
+        trace::flush_before_exec();
     }
     traced_call(
         "execve", path.view(), [&] { return ::execve(path.c_str(), argv, envp); },

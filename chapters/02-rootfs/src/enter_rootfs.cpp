@@ -57,8 +57,8 @@ UniqueFd open_rootfs(const std::filesystem::path& path) {
 }
 
 void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan) {
+    const OpenedPlan opened = open_sources(plan);  // still connected, for whoever asks for rslave
     make_mounts_private();
-    const OpenedPlan opened = open_sources(plan);
     const UniqueFd root = bind_rootfs(open_rootfs(rootfs), rootfs);
     apply_mounts(root, opened.plan);
     if (plan.readonly_root) {

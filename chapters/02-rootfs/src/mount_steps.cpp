@@ -87,12 +87,17 @@ UniqueFd clone_source(const MountStep& step) {
     if (step.tree) return sys::duplicate(*step.tree);
     UniqueFd tree = sys::open_tree_clone(FdRef::working_directory(), step.source, step.recursive);
     if (step.device) require_device(tree, *step.device, step.source);
+    if (step.attributes.propagation == 0) {
+        // A clone is its source's peer, so mounts would travel both ways: cut off, unless the plan
+        // asks for the connection. mount_namespaces(7), "Shared subtrees"
+        sys::mount_setattr(tree, {.propagation = MS_PRIVATE}, true, step.source);
+    }
     return tree;
 }
 
 OpenedPlan open_sources(const MountPlan& plan) {
     const trace::Step telling{2, "open what is to be bound",
-                              "now: later, a folder that holds the root would bring our mounts"};
+                              "before our own mounts exist, or a folder above would bring them"};
     OpenedPlan opened{.plan = plan};
     for (MountStep& step : opened.plan.steps) {
         if (step.kind != MountKind::Bind || step.tree) continue;
@@ -111,6 +116,10 @@ void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view 
         sys::mount_setattr(tree, {.set = wanted.recursive_set, .clear = wanted.recursive_clear},
                            true, name);
     }
+    if (wanted.propagation != 0) {
+        sys::mount_setattr(tree, {.propagation = wanted.propagation}, wanted.recursive_propagation,
+                           name);
+    }
 }
 
 void attach_inside(FdRef root, FdRef tree, const MountStep& step) {
@@ -120,11 +129,6 @@ void attach_inside(FdRef root, FdRef tree, const MountStep& step) {
         target = sys::openat2(root, step.target, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
     }
     sys::move_mount(tree, target, step.target);
-    // Propagation is a property of the place in the tree: it is set once the mount has one.
-    if (step.attributes.propagation != 0) {
-        sys::mount_setattr(tree, {.propagation = step.attributes.propagation},
-                           step.attributes.recursive_propagation, step.target);
-    }
 }
 
 void mask_path(FdRef root, const MountStep& step) {

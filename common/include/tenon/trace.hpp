@@ -3,9 +3,9 @@
 ///
 /// Parent and child run at the same time, so neither can print the story alone. Each wrapper of
 /// syscalls.hpp writes one fixed-size record into a page range that both share (mmap(2),
-/// MAP_SHARED | MAP_ANONYMOUS survives clone). A record's place is claimed when the call begins:
-/// the order of the records is the order of time. Whoever is about to become another program
-/// prints what is complete; the parent prints the rest at the end.
+/// MAP_SHARED | MAP_ANONYMOUS survives clone). A record's place and time are claimed together when
+/// the call begins: the order of the records is the order of time. Whoever is about to become
+/// another program prints the story so far; the parent prints the rest at the end.
 ///
 /// Off, a wrapper pays one predictable branch.
 #pragma once
@@ -42,9 +42,13 @@ inline bool enabled() {
 /// Says who speaks from here on in this process: "parent", "joiner", "child".
 void set_role(const char* role);
 
-/// Prints, in order of time, each record that is complete and not printed yet.
-/// @pre called by one process at a time (the other one waits on the sync socket)
+/// Prints each record that is complete and not printed yet, in order of time: the end of the story.
+/// @pre called by one process at a time (the other one waits on the sync socket, or has ended)
 void flush() noexcept;
+
+/// The same up to the first record that another process has not completed: what follows it must
+/// wait for it, or the order would be lost. @pre as flush()
+void flush_before_exec() noexcept;
 
 /// Names what the calls in this scope are for. Both texts must outlive the scope (literals).
 ///

@@ -2,7 +2,8 @@
 /// Chapter 02, the contract: a root file system that cannot be left.
 ///
 /// In the order in which a child uses them, all in its new mount namespace:
-/// make_mounts_private, bind_rootfs, apply_mounts, pivot_into. enter_rootfs is all four.
+/// make_mounts_private, bind_rootfs, apply_mounts, pivot_into. enter_rootfs is all four, after it
+/// has opened what is to be bound.
 #pragma once
 
 #include <filesystem>

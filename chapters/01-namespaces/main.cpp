@@ -9,7 +9,7 @@ namespace {
 
 int run(const tenon::NamespaceOptions& options) {
     tenon::apply_explain(options);
-    return tenon::run_in_namespaces(options, [&]() -> int {
+    return tenon::run_in_namespaces(options, [&](tenon::SyncSocket&) -> int {
         tenon::apply_names(options);
         tenon::exec({options.command, tenon::current_environment()});
     });

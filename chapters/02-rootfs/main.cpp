@@ -11,9 +11,10 @@ namespace {
 
 int run(tenon::NamespaceOptions& namespaces, const tenon::RootfsOptions& rootfs) {
     tenon::complete_namespaces(namespaces, rootfs);
-    const tenon::MountPlan plan = tenon::plan_mounts(namespaces, rootfs);
+    const tenon::MountPlan plan =
+        tenon::plan_mounts(namespaces, rootfs, tenon::in_initial_user_namespace());
     tenon::apply_explain(namespaces);
-    return tenon::run_in_namespaces(namespaces, [&]() -> int {
+    return tenon::run_in_namespaces(namespaces, [&](tenon::SyncSocket&) -> int {
         tenon::apply_names(namespaces);
         if (!rootfs.rootfs.empty()) tenon::enter_rootfs(rootfs.rootfs, plan);
         tenon::exec({namespaces.command, tenon::container_environment()});

@@ -125,7 +125,10 @@ void reset_signals() {
         more = directory.size() < rest.size();
         rest.remove_prefix(more ? directory.size() + 1 : directory.size());
         const std::string path = std::string{directory.empty() ? "." : directory} + "/" + name;
-        if (::faccessat(AT_FDCWD, path.c_str(), F_OK, 0) != 0) continue;
+        if (::faccessat(AT_FDCWD, path.c_str(), F_OK, 0) != 0) {
+            if (errno != ENOENT && errno != ENOTDIR) worst_error = errno;
+            continue;
+        }
         try {
             sys::execve(path, argv, envp);
         } catch (const SysError& error) {

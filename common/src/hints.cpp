@@ -41,6 +41,7 @@ constexpr std::array hints{
     Hint{"setdomainname", EINVAL, "a domain name has at most 64 bytes"},
     Hint{"sethostname", EPERM, "a new host name needs a new UTS namespace: add --uts"},
     Hint{"setdomainname", EPERM, "a new domain name needs a new UTS namespace: add --uts"},
+    Hint{"pid file", EEXIST, "something that is no plain file has that name: choose another"},
     Hint{"open rootfs", ENOENT, "./course up makes one in build/rootfs"},
     Hint{"open rootfs", ENOTDIR, "it must be a folder with the container's files in it"},
     Hint{"execve", ENOENT, "is it in the root file system, and in PATH?"},
@@ -67,7 +68,14 @@ constexpr std::array hints{
          "in a user namespace procfs and sysfs can be mounted only with a pid or network "
          "namespace of their own, and only where the host's own is fully visible"},
     Hint{"fsconfig", EPERM, "the file system may not be mounted in a user namespace"},
-    Hint{"fsconfig", EINVAL, "the file system does not know that option, or not that value"},
+    Hint{
+        "fsconfig", EINVAL,
+        "the file system does not know that option, or not that value, or the value is longer than "
+        "255 bytes"},
+    Hint{"setresuid", EINVAL, "that user namespace has no root: nobody mapped id 0 in it"},
+    Hint{"setresgid", EINVAL, "that user namespace has no root: nobody mapped id 0 in it"},
+    Hint{"mount", EISDIR, "a file can only cover a file, and that target is a folder"},
+    Hint{"mount", ENOTDIR, "a folder can only cover a folder, and that target is a file"},
     Hint{"pivot_root", EINVAL,
          "the new root must be a mount point, and no mount involved may be "
          "shared: make mounts private first (chapter 02)"},

@@ -1,6 +1,7 @@
 // The only place that turns an exception into words on a terminal.
 #include "tenon/program.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -27,6 +28,15 @@ void report(std::string_view program, std::string_view message, std::string_view
     log.error(fmt::format("{}: {}{}{}", program, message, advice.empty() ? "" : ": ", advice));
 }
 
+// A closed descriptor 0, 1 or 2 would be given to the next file we open, and everything written to
+// "standard error" would go there. Close-on-exec: the command finds it closed, as our caller meant.
+void fill_standard_descriptors() {
+    for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+        // open(2) takes the lowest free number: this one.
+        if (::fcntl(number, F_GETFD) < 0) ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    }
+}
+
 int run_and_report(std::string_view program, const std::function<int()>& body) {
     try {
         return body();
@@ -47,6 +57,7 @@ int run_and_report(std::string_view program, const std::function<int()>& body) {
 int run_program(std::string_view program, const std::function<int()>& body) noexcept {
     // Inherited as ignored, our children would vanish unwaited for. waitid(2), ECHILD
     std::signal(SIGCHLD, SIG_DFL);
+    fill_standard_descriptors();
     // Nobody may be listening to our errors or our trace: a failed write is enough news of that.
     // exec() gives the container the default back.
     std::signal(SIGPIPE, SIG_IGN);

@@ -3,18 +3,19 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
 
 #include "flag_names.hpp"
 #include "traced_call.hpp"
@@ -51,6 +52,19 @@ long raw_clone3(const CloneRequest& request, int& pidfd) {
         arguments.cgroup = static_cast<std::uint64_t>(request.into_cgroup->number());
     }
     return ::syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+// EAGAIN: somewhere on the machine a rename or a mount raced with our "..", and the kernel could
+// not be sure that we stay inside. To try again is what openat2(2) advises; not for ever, because
+// the one who renames may be the one we guard against.
+long openat2_undisturbed(FdRef directory, CString path, const open_how& how) {
+    constexpr int tries = 128;
+    long fd = -1;
+    for (int i = 0; i < tries; ++i) {
+        fd = ::syscall(SYS_openat2, directory.number(), path.c_str(), &how, sizeof how);
+        if (fd >= 0 || errno != EAGAIN) break;
+    }
+    return fd;
 }
 
 }  // namespace
@@ -131,6 +145,26 @@ void set_parent_death_signal(int signal) {
         [&] { return fmt::format("PR_SET_PDEATHSIG, {}", signal_name(signal)); });
 }
 
+void forbid_inspection() {
+    traced_call(
+        "prctl", "PR_SET_DUMPABLE", [&] { return ::prctl(PR_SET_DUMPABLE, 0); },
+        [&] { return std::string{"PR_SET_DUMPABLE, 0"}; });
+}
+
+void become_root() {
+    const auto zeros = [] { return std::string{"0, 0, 0"}; };
+    traced_call(
+        "setresgid", "0", [] { return ::setresgid(0, 0, 0); }, zeros);
+    traced_call(
+        "setresuid", "0", [] { return ::setresuid(0, 0, 0); }, zeros);
+}
+
+void drop_groups() {
+    traced_call(
+        "setgroups", {}, [] { return ::setgroups(0, nullptr); },
+        [] { return std::string{"0, NULL"}; });
+}
+
 bool has_effective_capability(int capability) {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
@@ -178,8 +212,7 @@ UniqueFd openat2(FdRef directory, CString path, int flags, std::uint64_t resolve
     how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
     how.resolve = resolve;
     return traced_open(
-        "openat2", path.view(),
-        [&] { return ::syscall(SYS_openat2, directory.number(), path.c_str(), &how, sizeof how); },
+        "openat2", path.view(), [&] { return openat2_undisturbed(directory, path, how); },
         [&] {
             return fmt::format("{}, \"{}\", {}, {}", describe(directory), path.view(),
                                open_flag_names(flags), resolve_names(resolve));
@@ -209,6 +242,17 @@ void symlinkat(CString target, FdRef directory, CString path) {
         });
 }
 
+std::string readlinkat(FdRef directory, CString path) {
+    std::array<char, PATH_MAX> target{};
+    const long length = traced_call(
+        "readlinkat", path.view(),
+        [&] {
+            return ::readlinkat(directory.number(), path.c_str(), target.data(), target.size());
+        },
+        [&] { return fmt::format("{}, \"{}\"", describe(directory), path.view()); });
+    return {target.data(), static_cast<std::size_t>(length)};
+}
+
 void fchdir(FdRef directory, CString subject) {
     traced_call(
         "fchdir", subject.view(), [&] { return ::fchdir(directory.number()); },
@@ -226,12 +270,6 @@ struct stat fstat(FdRef file) {
     struct stat status {};
     check(::fstatat(file.number(), "", &status, AT_EMPTY_PATH), "fstat");
     return status;
-}
-
-std::uint64_t fstatfs_type(FdRef file) {
-    struct statfs status {};
-    check(::fstatfs(file.number(), &status), "fstatfs");
-    return static_cast<std::uint64_t>(status.f_type);
 }
 
 void write_once(FdRef file, std::string_view data, std::string_view subject) {

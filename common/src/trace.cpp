@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <ratio>
 #include <span>
@@ -154,9 +156,18 @@ std::string text_lines(const Record& record, std::size_t number) {
     return text;
 }
 
+// The story is told beside the work: a reader that went away must not stop a container. SIGPIPE
+// would, for just before exec its default is back: it is held off, and taken if it came.
 void print(std::string_view text) {
-    // The story is told beside the work: a closed terminal must not stop a container.
-    [[maybe_unused]] const long written = ::write(state.out.number(), text.data(), text.size());
+    sigset_t broken_pipe{};
+    sigset_t outer{};
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    ::sigprocmask(SIG_BLOCK, &broken_pipe, &outer);
+    const long written = ::write(state.out.number(), text.data(), text.size());
+    const timespec no_wait{};
+    if (written < 0 && errno == EPIPE) ::sigtimedwait(&broken_pipe, nullptr, &no_wait);
+    ::sigprocmask(SIG_SETMASK, &outer, nullptr);
 }
 
 std::string line_for(const Record& record, std::size_t number) {
@@ -258,10 +269,6 @@ Step::~Step() {
     state.chapter = outer_chapter_;
     state.step = outer_name_;
     state.why = outer_why_;
-}
-
-const char* Step::current() noexcept {
-    return state.step;
 }
 
 Call::Call(std::string_view name, std::string_view arguments) noexcept {

@@ -25,10 +25,7 @@ Child spawn(const CloneArgs& args, const ChildMain& child_main) {
     // Our copy of the child's end goes with this scope: with it open, we would never see end of
     // file. The Child comes first of all: every exception from here on passes its destructor.
     Child child{made.pid, std::move(made.pidfd), std::move(to_child)};
-    if (args.prepare) {
-        args.prepare(child.pid());
-        child.socket().send(SyncKind::Go);
-    }
+    release_child(child, args);
     return child;
     // END SOLUTION
 }

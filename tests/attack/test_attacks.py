@@ -158,40 +158,60 @@ def test_a_mount_on_a_path_follows_the_images_link(run, image, secret, attack_of
     untouched(folder, text)
 
 
-@pytest.mark.parametrize("name", ["proc", "sys"])
+def whole_tree(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+@pytest.mark.parametrize("name", ["proc", "sys", "dev"])
 @pytest.mark.parametrize("target", ["tmp", "/tmp", "../../../../tmp", "OUTSIDE", "../outside",
-                                    "etc/../tmp", "/nowhere", "proc"])
-def test_proc_and_sys_as_links_are_refused(run, image, secret, name, target):
-    """CVE-2019-19921, CVE-2023-27561: settings would be written somewhere else."""
+                                    "etc/../tmp", "/nowhere", "/not/there", "proc", "/", "."])
+def test_proc_sys_and_dev_as_links_are_refused(run, image, secret, name, target):
+    """CVE-2019-19921, CVE-2023-27561: settings would be written somewhere else. CVE-2026-41579:
+    the host's nodes and links would be made or removed."""
     root, (folder, text) = image(), secret
     (root / name).rmdir()
     (root / name).symlink_to(str(folder) if target == "OUTSIDE" else target)
-    before = sorted(os.listdir(root))
-    run("ch02", "--rootfs", root, "--", "true").one_line(125, f"{name}")
-    assert sorted(os.listdir(root)) == before and os.listdir(root / "tmp") == []
+    before = whole_tree(root)
+    run("ch02", "--rootfs", root, "--", "true").one_line(125, f"openat2 /{name}: ELOOP")
+    assert whole_tree(root) == before
     untouched(folder, text)
 
 
-@pytest.mark.parametrize("target", ["OUTSIDE", "../outside", "../../../outside", "/nowhere"])
-def test_dev_as_a_link_out_gets_nowhere(run, image, secret, target):
-    """CVE-2026-41579: the host's nodes and links would be made or removed through it."""
+@pytest.mark.parametrize("name", ["proc", "sys", "dev"])
+def test_a_bind_or_tmpfs_on_a_link_there_is_refused_too(run, image, secret, name):
     root, (folder, text) = image(), secret
-    (root / "dev").rmdir()
-    (root / "dev").symlink_to(str(folder) if target == "OUTSIDE" else target)
-    done = run("ch02", "--rootfs", root, "--", "true")
-    assert done.code in (0, 125) and len(done.errors) == (1 if done.code else 0), done
+    (root / name).rmdir()
+    (root / name).symlink_to("/etc")
+    before = whole_tree(root)
+    for words in (("--tmpfs", f"/{name}"), ("--bind", f"{folder}:/{name}")):
+        run("ch02", "--rootfs", root, *words, "--", "true").one_line(125, f"/{name}", "ELOOP")
+    assert whole_tree(root) == before
     untouched(folder, text)
 
 
-def test_dev_as_a_link_inside_stays_inside(run, container, image, secret):
-    root, (folder, text) = image(), secret
-    (root / "dev").rmdir()
-    (root / "outside").mkdir()
-    (root / "dev").symlink_to("../../outside")
-    done = run("ch02", "--rootfs", root, "--", "cat", "/proc/self/mountinfo")
-    assert done.code in (0, 125)
-    assert os.listdir(root / "outside") == [] and os.listdir(root.parent / "outside") == ["secret"]
-    untouched(folder, text)
+@pytest.mark.parametrize("words", [(), ("--tmpfs", "/dev"), ("--bind", "SOURCE:/dev")],
+                         ids=["of ours", "tmpfs", "bind"])
+def test_masks_hold_whatever_dev_is(container, image, scratch, words):
+    """What covers them is the host's null: the image's may be missing, or be anything."""
+    source = scratch / "source"
+    source.mkdir()
+    (source / "null").write_text("false", encoding="ascii")
+    words = [word.replace("SOURCE", str(source)) for word in words]
+    with container("ch02", "--rootfs", image(), *words) as c:
+        for path in ("/proc/interrupts", "/proc/keys", "/proc/timer_list"):
+            there = outside.inside(c.pid, path)
+            if there.exists():
+                assert os.stat(there).st_rdev == os.makedev(1, 3) and there.read_bytes() == b""
+                assert "ro" in outside.mount_at(c.pid, path).protection
+
+
+def test_a_chmod_of_a_masked_path_does_not_reach_our_null(run, rootfs, host):
+    """To the mode it has already: were it not refused, nothing would be changed."""
+    mode = f"{os.stat('/dev/null').st_mode & 0o7777:o}"
+    masked = [path for path in ("/proc/interrupts", "/proc/keys") if os.path.exists(path)]
+    for kinds in ((), ("--mount", "--pid", "--net")) if host.real_root else ((),):
+        done = run("ch02", "--rootfs", rootfs, *kinds, "--", "chmod", mode, *masked)
+        assert done.err.count(b"Read-only file system") == len(masked), done
 
 
 @pytest.mark.parametrize("kind", ["link out", "link to core_pattern", "file", "folder", "fifo"])
@@ -214,8 +234,10 @@ def test_dev_null_of_the_image_is_never_used(container, image, secret, kind):
 
 def test_a_bind_on_dev_null_does_not_become_the_mask(run, rootfs, secret):
     folder, text = secret
-    done = run("ch02", "--rootfs", rootfs, "--bind", f"{folder}/secret:/dev/null", "--", "true")
-    done.one_line(125, "/dev/null", "1:3")
+    script = "for f in /proc/interrupts /proc/keys; do cat $f; echo x > $f; done 2>&-; :"
+    done = run("ch02", "--rootfs", rootfs, "--bind", f"{folder}/secret:/dev/null", "--", "sh",
+               "-c", script)
+    assert done.succeeded().out == b""
     untouched(folder, text)
 
 
@@ -228,6 +250,9 @@ LINKS = {
     "through self root": "/proc/self/root{outside}",
     "magic link": "/proc/self/cwd",
     "dangling": "/nowhere/{name}",
+    "dangling out": "../../../../outside/new",
+    "dangling absolute out": "{outside}/new",
+    "dangling chain": "link3",
     "loop": "link",
 }
 
@@ -242,6 +267,7 @@ def test_a_target_behind_a_link_never_leaves_the_image(run, image, scratch, secr
     source.mkdir()
     (root / "link").symlink_to(LINKS[how].format(outside=folder, name="x"))
     (root / "link2").symlink_to(folder)
+    (root / "link3").symlink_to("../outside/new")
     spec = f"{source}:{target}" if option == "--bind" else target
     done = run("ch02", "--rootfs", root, f"{option}={spec}", "--", "cat", "/proc/self/mountinfo")
     assert (done.code, len(done.errors)) in ((0, 0), (125, 1)), done

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from shellkit import outside
+from shellkit.programs import NOBODY
 from test_ch01_namespaces import FLAGS
 
 ALL = tuple(FLAGS.values())
@@ -57,9 +58,9 @@ def test_join_and_new_namespaces_together(container):
 
 def test_join_with_a_root_of_its_own(container, rootfs):
     with container("ch02", "--rootfs", rootfs) as target, \
-            container("ch02", "--rootfs", rootfs, "--join", f"{target.pid}:net,ipc") as guest:
+            container("ch02", "--rootfs", rootfs, "--join", f"{target.pid}:user,net,ipc") as guest:
         shared = set(outside.KINDS) - outside.differing(guest.pid, target.pid)
-        assert shared == {"net", "ipc"}
+        assert shared == {"user", "net", "ipc"}
         assert outside.differing(guest.pid) == set(outside.KINDS)
 
 
@@ -148,6 +149,65 @@ def test_root_joins_a_container_of_an_ordinary_user(container, nobody):
     with container("ch01", *ALL, **nobody) as target, \
             container("ch01", "--join", target.pid) as guest:
         assert outside.differing(guest.pid, target.pid) == set()
+
+
+def test_root_is_not_root_outside_once_it_joined_a_user_namespace(container, nobody):
+    """A process of the host's root inside somebody's container would be theirs to control."""
+    with container("ch01", *ALL, **nobody) as target, \
+            container("ch01", "--join", target.pid) as guest:
+        status = outside.status(guest.pid)
+        assert status["Uid"].split() == [str(NOBODY)] * 4
+        assert status["Gid"].split() == [str(NOBODY)] * 4
+        assert status["Groups"].split() == []
+
+
+SPY = """
+import os, sys
+print("ready", flush=True)
+seen = set()
+while True:
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if pid in ("1", str(os.getpid())):
+            continue
+        for what in ("exe", "cwd", "fd"):
+            try:
+                seen.add(os.listdir(f"/proc/{pid}/fd").__repr__() if what == "fd"
+                         else os.readlink(f"/proc/{pid}/{what}"))
+            except OSError:
+                pass
+    if os.path.exists(sys.argv[1]):
+        break
+print([name for name in sorted(seen) if "ch01" in name])
+"""
+
+
+def test_a_joining_process_cannot_be_inspected_from_inside(run, scratch, tool):
+    """CVE-2016-9962: before exec it still holds the host's program and descriptors."""
+    python = tool("python3")
+    stop = scratch / "stop"
+    pid_file = scratch / "pid"
+    script = f'mount -t proc proc /proc; exec {python} -c "$0" "$1"'
+    spy = subprocess.Popen(
+        run.command("ch01", "--user", "--pid", "--mount", "--pid-file", pid_file, "--",
+                    "/bin/sh", "-c", script, SPY, stop),
+        stdout=subprocess.PIPE, text=True)
+    try:
+        assert spy.stdout.readline() == "ready\n"
+        target = pid_file.read_text()
+        for _ in range(40):
+            run("ch01", "--join", target, "--", "/bin/true").succeeded()
+    finally:
+        stop.touch()
+        told = spy.communicate(timeout=30)[0]
+    assert told.strip() == "[]"
+
+
+def test_a_kind_is_joined_or_made_new_but_not_both(run, container):
+    with container("ch01", "--uts") as target:
+        run("ch01", "--join", f"{target.pid}:uts", "--uts", "--", "/bin/true").one_line(
+            125, "uts", "exclude")
+        run("ch01", "--join", target.pid, "--uts", "--", "/bin/true").one_line(
+            125, "uts", "exclude")
 
 
 def test_another_ordinary_user_is_kept_out(run, container, nobody):

@@ -147,3 +147,19 @@ def test_a_launch_that_failed_leaves_no_pid_file(run, rootfs):
     left = path.exists()
     path.unlink(missing_ok=True)
     assert not left, "it names a process that is dead"
+
+
+def test_nothing_runs_when_the_pid_file_cannot_be_written(run):
+    mark = run.scratch / "tmp" / "ran"
+    for _ in range(10):
+        run("ch01", "--pid-file", "/nonexistent/pid", "--", "/usr/bin/touch", mark).one_line(
+            125, "/nonexistent/pid", "ENOENT")
+        assert not mark.exists()
+
+
+def test_a_pid_file_never_replaces_a_device(run):
+    fifo = run.scratch / "tmp" / "fifo"
+    os.mkfifo(fifo)
+    run("ch01", "--pid-file", fifo, "--", "/bin/true").one_line(125, "pid file", "EEXIST")
+    assert fifo.is_fifo()
+    fifo.unlink()

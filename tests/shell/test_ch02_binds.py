@@ -110,11 +110,28 @@ def test_r_in_front_means_all_mounts_below(box, source, word):
         assert outside.mount_at(c.pid, "/data/below").protection == {FLAGS[word]}
 
 
-def test_rro_and_rw_at_the_top(box, source):
-    """Each word for itself: everything below is read-only, also the top, whatever the order."""
+def test_a_recursive_word_and_another_one_plain(box, source):
     with box("--bind", f"{source}:/data:rro,nosuid") as c:
         assert outside.mount_at(c.pid, "/data").protection == {"ro", "nosuid"}
         assert outside.mount_at(c.pid, "/data/below").protection == {"ro"}
+
+
+@pytest.mark.parametrize("words,top,below", [
+    ("rrw,ro", {"ro"}, set()), ("ro,rrw", set(), set()), ("rro,rw", set(), {"ro"}),
+    ("rw,rro", {"ro"}, {"ro"}), ("rro,rrw", set(), set()), ("rrw,rro", {"ro"}, {"ro"}),
+    ("rnosuid,suid,rro,rw", set(), {"nosuid", "ro"})])
+def test_the_last_word_decides_at_the_top_and_the_last_recursive_one_below(box, source, words, top,
+                                                                          below):
+    with box("--bind", f"{source}:/data:{words}") as c:
+        assert outside.mount_at(c.pid, "/data").protection == top
+        assert outside.mount_at(c.pid, "/data/below").protection == below
+
+
+def test_a_bind_that_says_read_only_last_cannot_be_written(run, rootfs, source, declared):
+    declared.add("data")
+    done = run("ch02", "--rootfs", rootfs, "--bind", f"{source}:/data:rrw,ro", "--", "touch",
+               "/data/file")
+    assert done.code == 1 and b"Read-only file system" in done.err
 
 
 def test_the_source_keeps_its_own_flags(box, source, host):
@@ -286,19 +303,40 @@ def test_a_target_that_cannot_be_made_is_one_error(run, rootfs, source, declared
 
 
 def test_a_file_on_a_folder_and_a_folder_on_a_file_are_refused(run, rootfs, source):
-    for what, where in ((f"{source}/file", "/etc"), (str(source), "/etc/passwd")):
+    for what, where, words in ((f"{source}/file", "/etc", ("EISDIR", "only cover a file")),
+                               (str(source), "/etc/passwd", ("ENOTDIR", "only cover a folder"))):
         run("ch02", "--rootfs", rootfs, "--bind", f"{what}:{where}", "--", "true").one_line(
-            125, where)
+            125, f"mount {where}", *words)
+
+
+@pytest.mark.parametrize("text", ["../run/none", "/run/none", "../run/not/there/none", "second"])
+def test_a_target_that_is_a_dangling_link_is_made_where_the_link_points(container, image, source,
+                                                                      text):
+    """resolv.conf is such a link on every host with systemd."""
+    root = image()
+    (root / "etc/second").symlink_to("/run/second")
+    (root / "etc/resolv.conf").symlink_to(text)
+    with container("ch02", "--rootfs", root, "--bind", f"{source}/file:/etc/resolv.conf") as c:
+        point = "/run/second" if text == "second" else "/" + text.lstrip("./")
+        assert outside.mount_at(c.pid, point)
+        assert outside.inside(c.pid, point).read_bytes() == (source / "file").read_bytes()
+    assert (root / "etc/resolv.conf").is_symlink()
+    assert (root / point.lstrip("/")).stat().st_size == 0
 
 
 @pytest.mark.parametrize("text", ["", ":", "x", ":/x", "/x:", "/tmp:relative", "/tmp:../x",
-                                  "/tmp:/data:ro,", "/tmp:/data:,ro",
+                                  "/tmp:/data:ro,", "/tmp:/data:", "/tmp:/data:,ro",
                                   "/tmp:/data:ro,,rw", "/tmp:/data:bogus", "/tmp:/data:size=1m",
                                   "/tmp:/data:RO"])
 def test_a_bind_that_makes_no_sense_is_refused_before_anything_happens(run, rootfs, text):
     done = run("ch02", "--rootfs", rootfs, f"--bind={text}", "--", "true")
     assert done.code == 125 and len(done.errors) == 1 and not done.out, done
     # On the command line already, before anything is made: leak_check sees to the rest.
+
+
+def test_a_bind_whose_options_are_missing_says_so(run, rootfs):
+    run("ch02", "--rootfs", rootfs, "--bind=/tmp:/data:", "--", "true").one_line(
+        125, "--bind", "'/tmp:/data:'", "colon")
 
 
 def test_a_missing_source_is_named(run, rootfs, declared):

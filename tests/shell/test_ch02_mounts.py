@@ -299,3 +299,19 @@ def test_what_our_host_mounts_later_does_not_show_inside(container, rootfs, scra
         before = outside.mounts(c.pid)
         with mounted("late", scratch / "late", "tmpfs"), mounted("late", rootfs / "tmp", "tmpfs"):
             assert outside.mounts(c.pid) == before
+
+
+@pytest.mark.parametrize("words", [(), ("--mount", "--pid", "--user")], ids=["default", "user"])
+def test_a_bound_device_is_the_hosts_only_to_use(run, rootfs, words):
+    """Root in the container is mapped to root: it must not change the host's own nodes."""
+    script = "echo used >/dev/null && ! chmod 666 /dev/null && ! touch /dev/zero && ! chown 0 /dev/full"
+    done = run("ch02", "--rootfs", rootfs, *words, "--", "/bin/sh", "-c", script)
+    assert done.code == 0, done
+    assert done.err.count(b"Read-only file system") == 3, done
+
+
+@pytest.mark.parametrize("words", [("--bind", "/tmp:/x"), ("--tmpfs", "/x"), ("--read-only",)],
+                         ids=["bind", "tmpfs", "read-only"])
+def test_mounts_without_a_root_of_its_own_are_refused(run, container, rootfs, words):
+    with container("ch02", "--rootfs", rootfs) as target:
+        run("ch02", "--join", target.pid, *words, "--", "/bin/true").one_line(125, "--rootfs")

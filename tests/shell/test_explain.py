@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import select
 
 import pytest
@@ -262,3 +263,20 @@ def test_a_hostile_name_is_valid_json(run, scratch, name):
     records = [json.loads(line) for line in lines if line.startswith("{")]
     assert done.code == 125 and len([line for line in lines if line]) == len(records) + 1
     check_story(records)
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_command(run):
+    """The story is told just before exec, when SIGPIPE already kills again."""
+    line = f"{shlex.join(run.command('ch01', '--explain', '--', '/bin/sh', '-c', 'exit 7'))}"
+    done = run.plain(["/bin/sh", "-c", f"exec 3>&1; {{ {line} 2>&1 >&3; echo code $? >&3; }} | :"])
+    assert done.lines == ["code 7"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_explain_survives_closed_streams(run, closed):
+    mark = run.scratch / "tmp" / "ran"
+    line = shlex.join(run.command("ch01", "--explain", "--", "/bin/sh", "-c", f"echo x >{mark}"))
+    done = run.plain(["/bin/sh", "-c", f"{line} {closed}"])
+    assert done.code == 0
+    assert mark.read_text() == "x\n"
+    mark.unlink()

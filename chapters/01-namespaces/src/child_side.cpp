@@ -23,12 +23,17 @@ void tie_life_to_parent(const SyncSocket& to_parent) {
     if (to_parent.peer_closed()) ::_exit(exit_own_failure);
 }
 
-int run_to_exit_code(const SyncSocket& to_parent, const CloneArgs& args,
-                     const ChildMain& child_main) {
+// After a prepare step; and always when a joiner made the child: the joiner may end, killed, before
+// it could name the child to the parent. The missing Go tells the child that nobody owns it.
+bool waits_for_go(const CloneArgs& args) {
+    return args.prepare || !args.join.empty();
+}
+
+int run_to_exit_code(SyncSocket& to_parent, const CloneArgs& args, const ChildMain& child_main) {
     try {
         if (!args.outlives_parent) tie_life_to_parent(to_parent);
-        if (args.prepare) to_parent.expect(SyncKind::Go);
-        return child_main();
+        if (waits_for_go(args)) to_parent.expect(SyncKind::Go);
+        return child_main(to_parent);
     } catch (...) {
         to_parent.send_failure(std::current_exception());
         return exit_own_failure;
@@ -37,8 +42,12 @@ int run_to_exit_code(const SyncSocket& to_parent, const CloneArgs& args,
 
 }  // namespace
 
-void run_child(const SyncSocket& to_parent, const CloneArgs& args,
-               const ChildMain& child_main) noexcept {
+void release_child(const Child& child, const CloneArgs& args) {
+    if (args.prepare) args.prepare(child);
+    if (waits_for_go(args)) child.socket().send(SyncKind::Go);
+}
+
+void run_child(SyncSocket& to_parent, const CloneArgs& args, const ChildMain& child_main) noexcept {
     trace::set_role("child");
     const int code = run_to_exit_code(to_parent, args, child_main);
     // _exit: no destructors, no atexit handlers, no flushing of buffers copied from the parent.

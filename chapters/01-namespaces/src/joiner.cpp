@@ -4,8 +4,10 @@
 // undone. So neither the parent (it would be stuck inside) nor the child (too late for its pid)
 // can do it: a joiner in between enters, makes the child as its own sibling with CLONE_PARENT,
 // hands over the child's pidfd, and ends.
+#include <linux/capability.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "child_side.hpp"
@@ -31,8 +33,31 @@ Sockets make_sockets() {
             std::move(child)};
 }
 
-void enter_and_clone(const CloneArgs& args, const ChildMain& child_main, Sockets& sockets) {
+bool joins_user_namespace(const CloneArgs& args) {
+    return std::any_of(args.join.begin(), args.join.end(),
+                       [](const JoinNamespace& target) { return target.kind == Namespace::User; });
+}
+
+// Root that enters a user namespace keeps its ids: outside it would still be root, in the hands of
+// whoever rules inside. So it becomes that namespace's own root, and leaves its groups while it
+// may.
+void enter_as_root_of_the_inside(const CloneArgs& args) {
+    const trace::Step step{1, "enter as its root", "or the host's root would walk about inside"};
+    if (sys::has_effective_capability(CAP_SETGID)) sys::drop_groups();
     enter_namespaces(args.join);
+    sys::become_root();
+}
+
+// From the first setns on, processes of the target may see this one and its descriptors.
+// CVE-2016-9962: they could reach through it to the host.
+void enter(const CloneArgs& args) {
+    sys::forbid_inspection();
+    if (joins_user_namespace(args)) return enter_as_root_of_the_inside(args);
+    enter_namespaces(args.join);
+}
+
+void enter_and_clone(const CloneArgs& args, const ChildMain& child_main, Sockets& sockets) {
+    enter(args);
     const trace::Step step{1, "make the child", "as a sibling: the parent must be able to reap it"};
     const sys::CloneResult made = sys::clone3(
         {.flags = clone_flags(args.create) | CLONE_PARENT, .into_cgroup = args.into_cgroup});
@@ -77,10 +102,7 @@ Child spawn_through_joiner(const CloneArgs& args, const ChildMain& child_main) {
     SyncMessage spawned = sockets.parent_of_joiner.expect(SyncKind::Spawned);
     Child child = child_from(spawned, std::move(spawned.fd), std::move(sockets.parent_of_child));
     joiner.wait();
-    if (args.prepare) {
-        args.prepare(child.pid());
-        child.socket().send(SyncKind::Go);
-    }
+    release_child(child, args);
     return child;
 }
 

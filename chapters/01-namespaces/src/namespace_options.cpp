@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -75,15 +77,28 @@ void parse_explain(const std::string& form, NamespaceOptions& options) {
     options.explain = trace::Options{format, colour};
 }
 
-// Keeps those namespaces that were asked for, and says so when one cannot differ.
+// Those that were asked for and differ from ours: to join what one is in already changes nothing.
 std::vector<OpenNamespace> namespaces_to_join(const NamespaceOptions& options) {
-    std::vector<OpenNamespace> all;
-    if (!options.join_pid) return all;
-    all = open_namespaces(*options.join_pid);
+    if (!options.join_pid) return {};
+    std::vector<OpenNamespace> all = open_namespaces(*options.join_pid);
     if (options.join_kinds.empty()) return all;
     std::erase_if(all,
                   [&](const OpenNamespace& ns) { return !options.join_kinds.contains(ns.kind); });
     return all;
+}
+
+// A child is in one namespace of each kind.
+void refuse_joining_and_creating(const NamespaceOptions& options,
+                                 std::span<const JoinNamespace> join) {
+    NamespaceSet joined = options.join_kinds;
+    for (const JoinNamespace& target : join) joined.insert(target.kind);
+    for (const Namespace kind : joined) {
+        if (!options.create.contains(kind)) continue;
+        throw std::invalid_argument(fmt::format(
+            "a new {0} namespace and one to join exclude each other: leave out one, or name the "
+            "kinds to join: --join PID:kind,kind",
+            proc_name(kind)));
+    }
 }
 
 bool has_own_uts(const NamespaceOptions& options, std::span<const JoinNamespace> join) {
@@ -102,9 +117,19 @@ void refuse_renaming_the_host(const NamespaceOptions& options,
         "that has its own");
 }
 
+// rename(2) replaces whatever is there, /dev/null too: only a plain file or a link may be.
+void refuse_to_replace(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return;
+    if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) {
+        throw SysError(EEXIST, "pid file", path);
+    }
+}
+
 // Callers read it as soon as it is there, digits only: so it appears whole, by rename(2).
 void write_pid_file(const std::string& path, pid_t pid) {
     const trace::Step step{1, "write the pid file", "whoever started us finds the container by it"};
+    refuse_to_replace(path);
     const std::string temporary = fmt::format("{}.{}", path, ::getpid());
     const FdRef here = FdRef::working_directory();
     const UniqueFd file = sys::openat(here, temporary, O_WRONLY | O_CREAT | O_EXCL, 0644);
@@ -115,6 +140,13 @@ void write_pid_file(const std::string& path, pid_t pid) {
         ::unlink(temporary.c_str());
         throw;
     }
+}
+
+// What the parent does while the child waits. The pid file is written before the command can run:
+// when it cannot be written, nothing has run.
+void prepare_child(const NamespaceOptions& options, const Child& child) {
+    if (options.create.contains(Namespace::User)) write_root_mapping(child.pid());
+    if (!options.pid_file.empty()) write_pid_file(options.pid_file, child.pid());
 }
 
 // A command that never ran leaves no file with the pid of a dead process.
@@ -170,10 +202,12 @@ int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_ma
     CloneArgs args;
     args.create = options.create;
     for (const OpenNamespace& ns : joined) args.join.push_back({ns.kind, ns.fd});
+    refuse_joining_and_creating(options, args.join);
     refuse_renaming_the_host(options, args.join);
-    if (options.create.contains(Namespace::User)) args.prepare = write_root_mapping;
+    if (options.create.contains(Namespace::User) || !options.pid_file.empty()) {
+        args.prepare = [&](const Child& child) { prepare_child(options, child); };
+    }
     Child child = spawn(args, child_main);
-    if (!options.pid_file.empty()) write_pid_file(options.pid_file, child.pid());
     wait_for_exec(child, options.pid_file);
     return child.wait().shell_code();
 }

@@ -15,11 +15,27 @@ namespace tenon {
 
 namespace {
 
-std::optional<UniqueFd> open_existing(FdRef root, std::string_view path) {
+constexpr int most_links = 40;  // as many as the kernel follows: path_resolution(7)
+
+struct SplitPath {
+    std::string parent;
+    std::string name;
+};
+
+SplitPath split_last(std::string_view path) {
+    const std::string_view trimmed = path.substr(0, path.find_last_not_of('/') + 1);
+    const auto slash = trimmed.rfind('/');
+    if (slash == std::string_view::npos) return {".", std::string{trimmed}};
+    const std::string_view parent = slash == 0 ? "/" : trimmed.substr(0, slash);
+    return {std::string{parent}, std::string{trimmed.substr(slash + 1)}};
+}
+
+// The text of the link `name`; nothing where there is no link.
+std::optional<std::string> read_link(FdRef directory, const std::string& name) {
     try {
-        return open_beneath(root, path, O_PATH);
+        return sys::readlinkat(directory, name);
     } catch (const SysError& e) {
-        if (e.error() == ENOENT) return std::nullopt;
+        if (e.error() == ENOENT || e.error() == EINVAL) return std::nullopt;
         throw;
     }
 }
@@ -29,22 +45,28 @@ void make_node(FdRef parent, const std::string& name, TargetKind kind) {
     sys::mknodat(parent, name, S_IFREG | 0644, 0);
 }
 
-}  // namespace
-
 // One component at a time, each made inside a directory that is already open: a link that
 // somebody puts in the way can change where we look next, but never where we create.
-UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind) {
-    if (std::optional<UniqueFd> there = open_existing(root, path)) return std::move(*there);
-    const auto end = path.find_last_not_of('/');
-    const std::string_view trimmed = path.substr(0, end + 1);
-    const auto slash = trimmed.rfind('/');
-    const bool in_root = slash == std::string_view::npos || slash == 0;
-    const UniqueFd parent =
-        in_root ? open_beneath(root, ".", O_PATH)
-                : make_target(root, trimmed.substr(0, slash), TargetKind::Directory);
-    const std::string name{trimmed.substr(slash == std::string_view::npos ? 0 : slash + 1)};
+UniqueFd make_missing(FdRef root, const std::string& path, TargetKind kind, int& links_left) {
+    if (std::optional<UniqueFd> there = open_if_present(root, path)) return std::move(*there);
+    const auto [above, name] = split_last(path);
+    const UniqueFd parent = make_missing(root, above, TargetKind::Directory, links_left);
+    if (name == "..") return open_beneath(root, path, O_PATH);  // of a folder that was missing
+    if (const std::optional<std::string> link = read_link(parent, name)) {
+        // Its text is the image's: what it points to is looked up, and made, inside the root.
+        if (links_left-- == 0) throw SysError(ELOOP, "readlinkat", path);
+        const std::string next = link->starts_with('/') ? *link : above + "/" + *link;
+        return make_missing(root, next, kind, links_left);
+    }
     make_node(parent, name, kind);
     return open_beneath(parent, name, O_PATH | O_NOFOLLOW);
+}
+
+}  // namespace
+
+UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind) {
+    int links_left = most_links;
+    return make_missing(root, std::string{path}, kind, links_left);
 }
 
 // "open rootfs" and not "openat": of all paths on a command line, this one is missing most often.

@@ -1,5 +1,5 @@
 // One table from the words people write to the bits the kernel takes. A word with an "r" in
-// front means the same for every mount below (mount_setattr with AT_RECURSIVE).
+// front means the same for this mount and every one below (mount_setattr with AT_RECURSIVE).
 #include <sys/mount.h>
 
 #include <array>
@@ -61,6 +61,14 @@ void merge(std::uint64_t& set, std::uint64_t& clear, const OptionWord& row) {
     clear = (clear & ~row.set) | row.clear;
 }
 
+// A recursive word speaks of the top mount as well, so it overrides what plain words said of it.
+// The other way round there is nothing to undo: plain words are applied after the recursive ones.
+void take_recursive(MountAttributes& attributes, const OptionWord& row) {
+    merge(attributes.recursive_set, attributes.recursive_clear, row);
+    attributes.set &= ~(row.set | row.clear);
+    attributes.clear &= ~(row.set | row.clear);
+}
+
 bool take_attribute(std::string_view word, MountAttributes& attributes) {
     for (const OptionWord& row : attribute_words) {
         if (word == row.word) {
@@ -68,7 +76,7 @@ bool take_attribute(std::string_view word, MountAttributes& attributes) {
             return true;
         }
         if (word.front() == 'r' && word.substr(1) == row.word) {
-            merge(attributes.recursive_set, attributes.recursive_clear, row);
+            take_recursive(attributes, row);
             return true;
         }
     }
@@ -147,6 +155,10 @@ MountStep parse_bind(std::string_view text) {
     if (source.first.empty() || !source.parted) {
         throw std::invalid_argument(fmt::format("--bind '{}': write SRC:DST[:options]", text));
     }
+    if (target.parted && target.rest.empty()) {
+        throw std::invalid_argument(
+            fmt::format("--bind '{}': no option follows the last colon", text));
+    }
     const std::string inside = clean_target("--bind", target.first);
     const MountOptions options = parse_mount_options(target.rest);
     if (!options.data.empty()) {
@@ -167,7 +179,8 @@ MountStep parse_tmpfs(std::string_view text) {
     if (given.bind) throw std::invalid_argument("--tmpfs: 'bind' is no option of a tmpfs");
     MountStep step{.kind = MountKind::Filesystem, .target = inside, .fstype = "tmpfs"};
     step.attributes = given.attributes;
-    step.attributes.set |= options.attributes.set & ~given.attributes.clear;
+    const std::uint64_t named = given.attributes.clear | given.attributes.recursive_clear;
+    step.attributes.set |= options.attributes.set & ~named;
     step.data = std::move(options.data);
     step.data.insert(step.data.end(), given.data.begin(), given.data.end());
     return step;

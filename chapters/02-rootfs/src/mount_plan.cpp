@@ -1,18 +1,22 @@
 // The mounts of every container, as tables. Order matters: a parent before what lies in it.
 #include "tenon/mount_plan.hpp"
 
+#include <fmt/format.h>
+
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <stdexcept>
+
+#include "hardened.hpp"
 
 namespace tenon {
 
 namespace {
 
-constexpr std::uint64_t hardened = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 constexpr std::uint64_t device_tree = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 
 struct Device {
@@ -78,9 +82,37 @@ MountStep host_tree(const char* path) {
     return step;
 }
 
-// A kernel file system can be mounted by root, or by the owner of the namespace that it shows.
-bool may_mount(const NamespaceSet& created, Namespace shown) {
-    return !created.contains(Namespace::User) || created.contains(shown);
+// The rights of root over the whole machine, which no other user namespace gives.
+bool is_real_root(const MountContext& context) {
+    return context.in_initial_user_namespace && !context.created.contains(Namespace::User) &&
+           !context.joined.contains(Namespace::User);
+}
+
+// A file system that shows a namespace is mounted by whoever has CAP_SYS_ADMIN in the user
+// namespace that owns it: user_namespaces(7), "Interaction of user namespaces and other types of
+// namespaces". A new user namespace owns what is created with it, and nothing that is joined.
+enum class Instance { New, Hosts, Refused };
+
+Instance instance_of(const MountContext& context, Namespace shown) {
+    if (context.created.contains(shown)) return Instance::New;
+    if (context.joined.contains(shown)) {
+        return context.created.contains(Namespace::User) ? Instance::Refused : Instance::New;
+    }
+    return is_real_root(context) ? Instance::New : Instance::Hosts;
+}
+
+// Never the host's in place of a joined one: that would show the host's processes or network.
+MountStep kernel_filesystem(const MountContext& context, Namespace shown, MountStep own) {
+    switch (instance_of(context, shown)) {
+        case Instance::New: return own;
+        case Instance::Hosts: return host_tree(own.target.c_str());
+        case Instance::Refused: break;
+    }
+    const std::string_view kind = proc_name(shown);
+    throw std::invalid_argument(
+        fmt::format("joining its {0} namespace without its user namespace: {1} cannot be mounted "
+                    "there; join user as well: --join PID:user,{0}",
+                    kind, own.fstype == "proc" ? "procfs" : own.fstype));
 }
 
 TreeEntry character_device(const Device& device) {
@@ -92,7 +124,7 @@ TreeEntry character_device(const Device& device) {
 }
 
 // The tmpfs with everything in it. In a user namespace mknod is refused (EPERM): there the nodes
-// stay out, and bound_devices() brings the host's.
+// stay out, and add_bound_devices() brings the host's.
 MountStep device_directory(bool with_nodes) {
     MountStep step = filesystem("tmpfs", "/dev", {"mode=755", "size=65536k"}, device_tree);
     for (const Link& link : default_links) {
@@ -111,40 +143,40 @@ void add_bound_devices(MountPlan& plan) {
     for (const Device& device : default_devices) {
         const std::string path = std::string{"/dev/"} + device.name;
         MountStep step{.kind = MountKind::Bind, .source = path, .target = path};
-        step.attributes.set = device_tree;
+        // Read-only speaks of the inode: a device can still be written to, and the container's root
+        // cannot change the mode or the times of the host's own node.
+        step.attributes.set = device_tree | MOUNT_ATTR_RDONLY;
         step.device = makedev(device.major, device.minor);
         plan.steps.push_back(std::move(step));
     }
 }
 
-void add_kernel_filesystems(MountPlan& plan, const NamespaceSet& created) {
-    plan.steps.push_back(may_mount(created, Namespace::Pid)
-                             ? filesystem("proc", "/proc", {}, hardened)
-                             : host_tree("/proc"));
-    plan.steps.push_back(may_mount(created, Namespace::Net)
-                             ? filesystem("sysfs", "/sys", {}, hardened | MOUNT_ATTR_RDONLY)
-                             : host_tree("/sys"));
+void add_kernel_filesystems(MountPlan& plan, const MountContext& context) {
+    plan.steps.push_back(
+        kernel_filesystem(context, Namespace::Pid, filesystem("proc", "/proc", {}, hardened)));
+    plan.steps.push_back(kernel_filesystem(
+        context, Namespace::Net, filesystem("sysfs", "/sys", {}, hardened | MOUNT_ATTR_RDONLY)));
 }
 
-void add_device_filesystems(MountPlan& plan, const NamespaceSet& created) {
-    const bool can_make_nodes = !created.contains(Namespace::User);
+void add_device_filesystems(MountPlan& plan, const MountContext& context) {
+    const bool can_make_nodes = is_real_root(context);
     plan.steps.push_back(device_directory(can_make_nodes));
     if (!can_make_nodes) add_bound_devices(plan);
     plan.steps.push_back(filesystem("devpts", "/dev/pts",
                                     {"newinstance", "ptmxmode=0666", "mode=0620"}, device_tree));
     plan.steps.push_back(filesystem("tmpfs", "/dev/shm", {"mode=1777", "size=65536k"}, hardened));
-    // Like the two above: an IPC namespace that is not ours shows queues that are not ours.
-    if (may_mount(created, Namespace::Ipc)) {
+    // Nothing needs the queues of the host: where a new instance is refused, there is none.
+    if (instance_of(context, Namespace::Ipc) == Instance::New) {
         plan.steps.push_back(filesystem("mqueue", "/dev/mqueue", {}, hardened));
     }
 }
 
 }  // namespace
 
-MountPlan default_mount_plan(const NamespaceSet& created, std::vector<MountStep> requested) {
+MountPlan default_mount_plan(const MountContext& context, std::vector<MountStep> requested) {
     MountPlan plan;
-    add_kernel_filesystems(plan, created);
-    add_device_filesystems(plan, created);
+    add_kernel_filesystems(plan, context);
+    add_device_filesystems(plan, context);
     std::move(requested.begin(), requested.end(), std::back_inserter(plan.steps));
     for (const char* path : masked_paths) {
         plan.steps.push_back({.kind = MountKind::Mask, .target = path});

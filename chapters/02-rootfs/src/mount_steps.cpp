@@ -11,6 +11,7 @@
 
 #include <cerrno>
 
+#include "hardened.hpp"
 #include "tenon/error.hpp"
 #include "tenon/mount_syscalls.hpp"
 #include "tenon/trace.hpp"
@@ -18,8 +19,6 @@
 namespace tenon {
 
 namespace {
-
-constexpr std::uint64_t hardened = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
 void make_entry(FdRef directory, const TreeEntry& entry) {
     switch (entry.kind) {
@@ -47,26 +46,47 @@ bool is_directory(FdRef file) {
     return S_ISDIR(sys::fstat(file).st_mode);
 }
 
-// procfs and sysfs belong at the real /proc and /sys: an image that makes a link of either would
-// have us write our settings somewhere else (CVE-2019-19921, CVE-2023-27561).
-bool is_kernel_filesystem(const MountStep& step) {
-    return step.fstype == "proc" || step.fstype == "sysfs";
-}
-
-std::optional<UniqueFd> open_if_present(FdRef root, std::string_view path) {
-    try {
-        return open_beneath(root, path, O_PATH);
-    } catch (const SysError& e) {
-        if (e.error() == ENOENT || e.error() == ENOTDIR) return std::nullopt;
-        throw;
+// Everything that comes later counts on the real /proc, /sys and /dev: an image that makes a link
+// of one would have settings written, and nodes made, somewhere else (CVE-2019-19921,
+// CVE-2023-27561, CVE-2026-41579). So it is the target that counts, whatever is mounted there.
+std::optional<std::string> kernel_folder(const std::string& target) {
+    // The "." makes "proc", "/proc" and "//proc/" end alike.
+    const auto clean = (std::filesystem::path{"/"} / target / ".").lexically_normal();
+    for (const char* name : {"proc", "sys", "dev"}) {
+        if (clean == fmt::format("/{}/", name)) return name;
     }
+    return std::nullopt;
 }
 
-// The container's own null, checked by number: the image may hold anything by that name.
-UniqueFd clone_null(FdRef root) {
-    UniqueFd null = open_beneath(root, "/dev/null", O_PATH | O_NOFOLLOW);
+// Looked at before anything is made: through a link, missing folders would appear elsewhere.
+UniqueFd open_kernel_folder(FdRef root, const std::string& name) {
+    const auto open = [&] {
+        return sys::openat2(root, "/" + name, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+    };
+    try {
+        return open();
+    } catch (const SysError& e) {
+        if (e.error() != ENOENT) throw;
+    }
+    sys::mkdirat(root, name, 0755);  // makes nothing through a link: EEXIST. mkdir(2)
+    return open();
+}
+
+// move_mount would say EINVAL, which it says for much else, too.
+void require_same_kind(FdRef tree, FdRef target, std::string_view path) {
+    const bool folder = is_directory(tree);
+    if (folder != is_directory(target)) throw SysError(folder ? ENOTDIR : EISDIR, "mount", path);
+}
+
+// The host's null and never the image's, which may hold anything by that name (CVE-2025-31133).
+// Read-only, so that a chmod of what is masked does not reach the host's device; open(2) for
+// writing works all the same, because nothing is written to the file system of a device node.
+UniqueFd clone_null() {
+    UniqueFd null = sys::open_tree_clone(FdRef::working_directory(), "/dev/null", false);
     require_device(null, makedev(1, 3), "/dev/null");
-    return sys::open_tree_clone(null, "", false);
+    const std::uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    sys::mount_setattr(null, {.set = attributes}, false, "/dev/null");
+    return null;
 }
 
 UniqueFd empty_readonly_directory() {
@@ -78,6 +98,15 @@ UniqueFd empty_readonly_directory() {
 }
 
 }  // namespace
+
+std::optional<UniqueFd> open_if_present(FdRef root, std::string_view path) {
+    try {
+        return open_beneath(root, path, O_PATH);
+    } catch (const SysError& e) {
+        if (e.error() == ENOENT || e.error() == ENOTDIR) return std::nullopt;
+        throw;
+    }
+}
 
 void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents) {
     for (const TreeEntry& entry : contents) make_entry(mount, entry);
@@ -109,12 +138,13 @@ OpenedPlan open_sources(const MountPlan& plan) {
 
 void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view subject) {
     const std::string name{subject};
-    if ((wanted.set | wanted.clear) != 0) {
-        sys::mount_setattr(tree, {.set = wanted.set, .clear = wanted.clear}, false, name);
-    }
     if ((wanted.recursive_set | wanted.recursive_clear) != 0) {
         sys::mount_setattr(tree, {.set = wanted.recursive_set, .clear = wanted.recursive_clear},
                            true, name);
+    }
+    // After the recursive ones, which cover the top as well and would undo `rrw,ro`.
+    if ((wanted.set | wanted.clear) != 0) {
+        sys::mount_setattr(tree, {.set = wanted.set, .clear = wanted.clear}, false, name);
     }
     if (wanted.propagation != 0) {
         sys::mount_setattr(tree, {.propagation = wanted.propagation}, wanted.recursive_propagation,
@@ -124,10 +154,10 @@ void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view 
 
 void attach_inside(FdRef root, FdRef tree, const MountStep& step) {
     const TargetKind kind = is_directory(tree) ? TargetKind::Directory : TargetKind::File;
-    UniqueFd target = make_target(root, step.target, kind);
-    if (is_kernel_filesystem(step)) {
-        target = sys::openat2(root, step.target, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
-    }
+    const std::optional<std::string> special = kernel_folder(step.target);
+    const UniqueFd target =
+        special ? open_kernel_folder(root, *special) : make_target(root, step.target, kind);
+    require_same_kind(tree, target, step.target);
     sys::move_mount(tree, target, step.target);
 }
 
@@ -135,7 +165,7 @@ void mask_path(FdRef root, const MountStep& step) {
     const trace::Step telling{2, "mask a path", "it tells about the host, not about the container"};
     const std::optional<UniqueFd> target = open_if_present(root, step.target);
     if (!target) return;
-    const UniqueFd cover = is_directory(*target) ? empty_readonly_directory() : clone_null(root);
+    const UniqueFd cover = is_directory(*target) ? empty_readonly_directory() : clone_null();
     sys::move_mount(cover, *target, step.target);
 }
 

@@ -3,7 +3,7 @@
 ///
 ///     parent                         joiner (only with --join)          child
 ///       | -- clone3 ------------------------------------------------->  |
-///       | -- Go (only after a prepare step: id maps, cgroup, network) ->  |
+///       | -- Go (after a prepare step, or when a joiner made it) ---->  |
 ///       |                                | -- Spawned + pidfd -> parent |
 ///       | <- Failed {errno, call, subject} ----------------------------  |
 ///       | <- end of file: the socket closed, by exec or by exit -------  |

@@ -78,6 +78,16 @@ void setdomainname(std::string_view name);
 /// Asks for @p signal when the parent ends. @see \man{prctl,2}, PR_SET_PDEATHSIG
 void set_parent_death_signal(int signal);
 
+/// Keeps other processes of the same user, and of a user namespace that is entered, from looking
+/// into this one, until it becomes another program. @see \man{prctl,2}, PR_SET_DUMPABLE
+void forbid_inspection();
+
+/// Uid and gid 0 of the caller's user namespace, in all three sets each.
+/// @throws SysError  setresgid, setresuid: EINVAL (0 is not mapped there), EPERM
+void become_root();
+/// Gives up every supplementary group. @throws SysError  setgroups: EPERM
+void drop_groups();
+
 /// Whether this thread has @p capability (a CAP_* number) in its effective set.
 /// @see \man{capabilities,7}
 bool has_effective_capability(int capability);
@@ -96,8 +106,8 @@ UniqueFd duplicate(FdRef file);
 /// O_CLOEXEC is added. @throws SysError  openat. @see \man{openat,2}
 UniqueFd openat(FdRef directory, CString path, int flags, mode_t mode = 0);
 /// Opens with a restricted walk. O_CLOEXEC is added. @param resolve  RESOLVE_* bits
-/// @throws SysError  openat2: ENOENT, ELOOP, EXDEV (the path leaves the directory), EAGAIN (a
-///         rename raced with `..`). @see \man{openat2,2}
+/// @throws SysError  openat2: ENOENT, ELOOP, EXDEV (the path leaves the directory), EAGAIN (renames
+///         raced with `..` again and again). @see \man{openat2,2}
 UniqueFd openat2(FdRef directory, CString path, int flags, std::uint64_t resolve);
 
 /// @see \man{mkdir,2}
@@ -106,14 +116,15 @@ void mkdirat(FdRef directory, CString path, mode_t mode);
 void mknodat(FdRef directory, CString path, mode_t mode, dev_t device);
 /// @see \man{symlink,2}
 void symlinkat(CString target, FdRef directory, CString path);
+/// The text of a symbolic link, up to PATH_MAX bytes.
+/// @throws SysError  readlinkat: EINVAL (no link), ENOENT. @see \man{readlink,2}
+std::string readlinkat(FdRef directory, CString path);
 /// @param subject  where it leads, for error messages. @see \man{chdir,2}
 void fchdir(FdRef directory, CString subject);
 /// @see \man{chmod,2}
 void fchmodat(FdRef directory, CString path, mode_t mode);
 /// @see \man{fstat,2}
 struct stat fstat(FdRef file);
-/// The type of the file system @p file lies on: PROC_SUPER_MAGIC ... @see \man{fstatfs,2}
-std::uint64_t fstatfs_type(FdRef file);
 
 /// Exactly one write(2). @throws SysError  write; a short write is EIO
 void write_once(FdRef file, std::string_view data, std::string_view subject);

@@ -60,9 +60,6 @@ class Step {
     Step(const Step&) = delete;
     Step& operator=(const Step&) = delete;
 
-    /// The innermost step's name, or "" outside any.
-    static const char* current() noexcept;
-
   private:
     int outer_chapter_;
     const char* outer_name_;

@@ -165,12 +165,13 @@ TEST_CASE("spawn with join makes the child inside", "[uses-01.1][uses-01.2][uses
     CloneArgs args;
     args.join = targets_from(opened);
     args.create = {Namespace::Ipc};
-    Child child = spawn(args, [] { return static_cast<int>(::getpid() == 1 ? 1 : 42); });
+    Child child =
+        spawn(args, [](SyncSocket&) { return static_cast<int>(::getpid() == 1 ? 1 : 42); });
     for (const char* file : {"uts", "net"}) {
         CHECK(namespace_inode("self", file) != namespace_inode(target.pid(), file));
     }
     CHECK(child.wait().shell_code() == 42);
-    Child waiting = spawn(args, []() -> int {
+    Child waiting = spawn(args, [](SyncSocket&) -> int {
         while (true) ::pause();
     });
     for (const char* file : {"uts", "net", "pid"}) {

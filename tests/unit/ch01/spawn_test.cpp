@@ -23,7 +23,7 @@ namespace tenon::test {
 namespace {
 
 // A child that waits until its parent ends it: something to look at from outside.
-int wait_for_signal() {
+int wait_for_signal(SyncSocket&) {
     while (true) ::pause();
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("spawn leaves its caller where it was", "[01.2][uses-01.1]") {
 
 TEST_CASE("spawn's child ends with the result of its function", "[01.2][uses-01.1]") {
     const int code = static_cast<int>(random_below(256));
-    Child child = spawn({}, [code] { return code; });
+    Child child = spawn({}, [code](SyncSocket&) { return code; });
     step(fmt::format("the child's function returns {}", code));
     const int status = child.wait().shell_code();
     TENON_EXPECT(status == code, fmt::format("exit status {}", code), fmt::format("{}", status));
@@ -137,7 +137,7 @@ TEST_CASE("spawn's child that is killed reports 128 plus the signal", "[01.2][us
 
 TEST_CASE("spawn brings what its child throws to the parent", "[01.2][uses-01.1]") {
     const std::string subject = random_name(12);
-    Child child = spawn({}, [&]() -> int { throw SysError(ENOTTY, "ioctl", subject); });
+    Child child = spawn({}, [&](SyncSocket&) -> int { throw SysError(ENOTTY, "ioctl", subject); });
     step("the child throws SysError ENOTTY about " + subject);
     std::string caught = "nothing was thrown";
     try {
@@ -155,14 +155,14 @@ TEST_CASE("spawn's child runs only after prepare has returned", "[01.2][uses-01.
     auto* prepared = shared_value<std::atomic<bool>>();
     auto* seen = shared_value<std::atomic<Seen>>();
     CloneArgs args;
-    args.prepare = [&](pid_t) {
+    args.prepare = [&](const Child&) {
         // The child has every chance to run too early: nothing but its own waiting stops it.
         for (int i = 0; i < 200; ++i) ::sched_yield();
         prepared->store(true);
     };
-    const auto child_main = [&] {
+    const auto child_main = [&](SyncSocket& to_parent) {
         seen->store(prepared->load() ? Seen::Prepared : Seen::Unprepared);
-        return wait_for_signal();
+        return wait_for_signal(to_parent);
     };
     step("prepare runs in the parent and sets a flag at its end");
     const Child child = spawn(args, child_main);
@@ -178,8 +178,8 @@ TEST_CASE("spawn's child runs only after prepare has returned", "[01.2][uses-01.
 TEST_CASE("spawn reaps its child when prepare throws", "[01.2][uses-01.1]") {
     UniqueFd pidfd;
     CloneArgs args;
-    args.prepare = [&](pid_t pid) {
-        pidfd = UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
+    args.prepare = [&](const Child& child) {
+        pidfd = UniqueFd{static_cast<int>(::syscall(SYS_pidfd_open, child.pid(), 0))};
         throw std::runtime_error("prepare refuses");
     };
     step("prepare throws");
@@ -270,8 +270,9 @@ TEST_CASE("Child, destroyed or detached", "[uses-01.2][uses-01.1]") {
 TEST_CASE("spawn maps root in a new user namespace", "[uses-01.2][uses-01.1]") {
     TENON_NEED(missing_privilege().empty(), missing_privilege());
     CloneArgs args{.create = {Namespace::User}};
-    args.prepare = write_root_mapping;
-    Child child = spawn(args, [] { return ::getuid() == 0 && ::getgid() == 0 ? 0 : 1; });
+    args.prepare = [](const Child& child) { write_root_mapping(child.pid()); };
+    Child child =
+        spawn(args, [](SyncSocket&) { return ::getuid() == 0 && ::getgid() == 0 ? 0 : 1; });
     CHECK(child.wait().shell_code() == 0);
 }
 

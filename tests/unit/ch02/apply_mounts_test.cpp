@@ -228,7 +228,7 @@ TEST_CASE("a masked path reads as empty and a read-only one refuses to be writte
     CHECK_FALSE(applied.mount_at("/not-there").has_value());
 }
 
-TEST_CASE("a null that is no null is never used to mask", "[uses-02.2][uses-02.3]") {
+TEST_CASE("a mask covers whatever the image has as its null", "[uses-02.2][uses-02.3]") {
     TENON_NEED(missing_privilege().empty(), missing_privilege());
     const TemporaryDirectory root;
     fs::create_directories(root.path() / "dev");
@@ -240,9 +240,108 @@ TEST_CASE("a null that is no null is never used to mask", "[uses-02.2][uses-02.3
         fs::create_symlink("../target", root.path() / "dev/null");
     }
     SECTION("a plain file") {
-        write_file(root.path() / "dev/null", "");
+        write_file(root.path() / "dev/null", "the attacker's choice");
     }
-    CHECK_THROWS_AS(Applied(root.path(), plan), SysError);
+    SECTION("nothing, as with --tmpfs /dev") {
+        plan.steps.insert(plan.steps.begin(), parse_tmpfs("/dev"));
+    }
+    const Applied applied(root.path(), plan);
+    CHECK(read_file(applied.view("/key")).empty());
+    struct stat status {};
+    REQUIRE(::stat(applied.view("/key").c_str(), &status) == 0);
+    CHECK(status.st_rdev == makedev(1, 3));
+    CHECK(applied.mount_at("/key")->has_option("ro"));
+    CHECK(read_file(root.path() / "target") == "the attacker's choice");
+}
+
+TEST_CASE("recursive attributes first, then those of the top mount", "[uses-02.2][uses-02.3]") {
+    TENON_NEED(missing_privilege().empty(), missing_privilege());
+    struct Row {
+        const char* words;
+        bool top_readonly;
+        bool below_readonly;
+    };
+    const auto row =
+        GENERATE(Row{"ro", true, false}, Row{"rro", true, true}, Row{"ro,rrw", false, false},
+                 Row{"rrw,ro", true, false}, Row{"rro,rw", false, true}, Row{"rw,rro", true, true},
+                 Row{"rro,rrw", false, false}, Row{"rrw,rro", true, true});
+    const TemporaryDirectory root;
+    const TemporaryDirectory source;
+    fs::create_directory(source.path() / "sub");
+    check(::mount("tmpfs", (source.path() / "sub").c_str(), "tmpfs", 0, nullptr), "mount");
+    std::optional<MountInfo> top;
+    std::optional<MountInfo> below;
+    try {
+        const Applied applied(root.path(),
+                              plan_of(parse_bind(source.path().string() + ":/data:" + row.words)));
+        top = applied.mount_at("/data");
+        below = applied.mount_at("/data/sub");
+    } catch (...) {
+        ::umount2((source.path() / "sub").c_str(), MNT_DETACH);
+        throw;
+    }
+    ::umount2((source.path() / "sub").c_str(), MNT_DETACH);
+    CAPTURE(row.words);
+    REQUIRE((top && below));
+    CHECK(top->has_option("ro") == row.top_readonly);
+    CHECK(below->has_option("ro") == row.below_readonly);
+}
+
+TEST_CASE("a link where /proc, /sys or /dev belongs is refused, whatever is mounted there",
+          "[uses-02.2][uses-02.3]") {
+    TENON_NEED(missing_privilege().empty(), missing_privilege());
+    const TemporaryDirectory root;
+    const TemporaryDirectory source;
+    const std::string target = GENERATE("/proc", "/sys", "/dev", "proc", "//dev/", "/sys/.");
+    const std::string link = GENERATE("/", "etc", "/etc", "/new/folder", "..");
+    const bool bind = GENERATE(true, false);
+    CAPTURE(target, link, bind);
+    fs::create_directory(root.path() / "etc");
+    const std::string name = target.substr(target.find_first_not_of('/'), 3);
+    fs::create_symlink(link, root.path() / (name == "pro" ? "proc" : name));
+    MountStep step = filesystem("tmpfs", target);
+    if (bind) step = {.kind = MountKind::Bind, .source = source.path(), .target = target};
+    std::string got = "mounted";
+    try {
+        const Applied applied(root.path(), plan_of(step));
+    } catch (const SysError& error) {
+        got = errno_name(error.error());
+    }
+    CHECK(got == "ELOOP");
+    CHECK(fs::is_empty(root.path() / "etc"));
+    CHECK_FALSE(fs::exists(root.path() / "new"));
+}
+
+TEST_CASE("a missing /proc, /sys or /dev is made, however its name is spelt",
+          "[uses-02.2][uses-02.3]") {
+    TENON_NEED(missing_privilege().empty(), missing_privilege());
+    const TemporaryDirectory root;
+    const std::string target = GENERATE("/sys", "sys", "//sys/", "/sys/.", "/etc/../sys");
+    CAPTURE(target);
+    const Applied applied(root.path(), plan_of(filesystem("tmpfs", target)));
+    CHECK(applied.mount_at("/sys").has_value());
+}
+
+TEST_CASE("a file on a folder and a folder on a file are refused in words",
+          "[uses-02.2][uses-02.3]") {
+    TENON_NEED(missing_privilege().empty(), missing_privilege());
+    const TemporaryDirectory root;
+    const TemporaryDirectory source;
+    fs::create_directory(root.path() / "folder");
+    write_file(root.path() / "file", "");
+    write_file(source.path() / "file", "");
+    const auto refusal = [&](const std::string& bind) -> std::string {
+        try {
+            const Applied applied(root.path(), plan_of(parse_bind(bind)));
+        } catch (const SysError& error) {
+            return error.call() + " " + error.subject() + " " + errno_name(error.error());
+        }
+        return "mounted";
+    };
+    CHECK(refusal(source.path().string() + "/file:/folder") == "mount /folder EISDIR");
+    CHECK(refusal(source.path().string() + ":/file") == "mount /file ENOTDIR");
+    CHECK(refusal(source.path().string() + "/file:/file") == "mounted");
+    CHECK(refusal(source.path().string() + ":/folder") == "mounted");
 }
 
 }  // namespace tenon::test

@@ -69,7 +69,7 @@ TEST_CASE("--bind is recursive unless told otherwise, and refuses what makes no 
     CHECK(parse_bind("/a:/b:ro").recursive);
     CHECK_FALSE(parse_bind("/a:/b:bind,ro").recursive);
     CHECK(parse_bind("/a:/b:ro").attributes.set == MOUNT_ATTR_RDONLY);
-    for (const char* text : {"", "/a", ":/b", "/a:", "/a:b", "/a:/b:size=3", "/a:/b:,"}) {
+    for (const char* text : {"", "/a", ":/b", "/a:", "/a:b", "/a:/b:size=3", "/a:/b:,", "/a:/b:"}) {
         CAPTURE(text);
         CHECK_THROWS_AS(parse_bind(text), std::invalid_argument);
     }
@@ -82,31 +82,116 @@ TEST_CASE("--tmpfs is hardened unless told otherwise") {
     const MountStep given = parse_tmpfs("/cache:dev,noexec,size=1m,mode=700");
     CHECK(given.attributes.set == (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
     CHECK(given.data.back() == "mode=700");
+    const MountStep everywhere = parse_tmpfs("/cache:rsuid");
+    CHECK(everywhere.attributes.set == MOUNT_ATTR_NODEV);
+    CHECK(everywhere.attributes.recursive_clear == MOUNT_ATTR_NOSUID);
     CHECK_THROWS_AS(parse_tmpfs("cache"), std::invalid_argument);
     CHECK_THROWS_AS(parse_tmpfs("/cache:bind"), std::invalid_argument);
 }
 
-TEST_CASE("the default plan makes nodes as root and binds them in a user namespace") {
-    const MountPlan root = default_mount_plan({Namespace::Mount, Namespace::Pid});
+TEST_CASE("a later recursive word undoes a plain one, a later plain word holds at the top") {
+    const auto check = [](const char* words, const MountAttributes& wanted) {
+        CAPTURE(words);
+        const MountAttributes got = parse_mount_options(words).attributes;
+        CHECK(got.set == wanted.set);
+        CHECK(got.clear == wanted.clear);
+        CHECK(got.recursive_set == wanted.recursive_set);
+        CHECK(got.recursive_clear == wanted.recursive_clear);
+    };
+    const std::uint64_t ro = MOUNT_ATTR_RDONLY;
+    check("ro,rrw", {.recursive_clear = ro});
+    check("rw,rro", {.recursive_set = ro});
+    check("rrw,ro", {.set = ro, .recursive_clear = ro});
+    check("rro,rw", {.clear = ro, .recursive_set = ro});
+    check("rro,rrw", {.recursive_clear = ro});
+    check("ro,rrw,ro", {.set = ro, .recursive_clear = ro});
+    check("nosuid,ro,rrw", {.set = MOUNT_ATTR_NOSUID, .recursive_clear = ro});
+    check("noatime,rstrictatime",
+          {.recursive_set = MOUNT_ATTR_STRICTATIME, .recursive_clear = MOUNT_ATTR__ATIME});
+}
+
+TEST_CASE("the default plan makes nodes as real root and binds them in a user namespace") {
+    const MountPlan root = default_mount_plan({.created = {Namespace::Mount, Namespace::Pid}});
     CHECK(std::any_of(step_for(root, "/dev").contents.begin(),
                       step_for(root, "/dev").contents.end(),
                       [](const TreeEntry& entry) { return entry.name == "null"; }));
     CHECK_FALSE(has_target(root, MountKind::Bind, "/dev/null"));
-    const MountPlan user = default_mount_plan(NamespaceSet::all());
-    CHECK(has_target(user, MountKind::Bind, "/dev/null"));
-    CHECK(step_for(user, "/dev/null").device.has_value());
+    const std::vector<MountContext> not_root{
+        {.created = NamespaceSet::all()},
+        {.created = {Namespace::Mount}, .joined = {Namespace::User}},
+        {.created = {Namespace::Mount, Namespace::Pid}, .in_initial_user_namespace = false}};
+    for (const MountContext& context : not_root) {
+        const MountPlan user = default_mount_plan(context);
+        CHECK(has_target(user, MountKind::Bind, "/dev/null"));
+        CHECK(step_for(user, "/dev/null").device.has_value());
+    }
 }
 
-TEST_CASE("the default plan mounts in a user namespace only what that owns") {
-    const MountPlan plan = default_mount_plan({Namespace::Mount, Namespace::User});
-    CHECK(has_target(plan, MountKind::Bind, "/proc"));
-    CHECK(has_target(plan, MountKind::Bind, "/sys"));
-    CHECK_FALSE(has_target(plan, MountKind::Filesystem, "/dev/mqueue"));
-    CHECK((step_for(plan, "/sys").attributes.recursive_set & MOUNT_ATTR_RDONLY) != 0);
+TEST_CASE("what is shared with the host is mounted by real root and bound in a user namespace") {
+    const MountPlan root = default_mount_plan({.created = {Namespace::Mount}});
+    CHECK(has_target(root, MountKind::Filesystem, "/proc"));
+    CHECK(has_target(root, MountKind::Filesystem, "/sys"));
+    CHECK(has_target(root, MountKind::Filesystem, "/dev/mqueue"));
+    const std::vector<MountContext> not_root{
+        {.created = {Namespace::Mount, Namespace::User}},
+        {.created = {Namespace::Mount}, .joined = {Namespace::User}},
+        {.created = {Namespace::Mount}, .in_initial_user_namespace = false}};
+    for (const MountContext& context : not_root) {
+        const MountPlan plan = default_mount_plan(context);
+        CHECK(has_target(plan, MountKind::Bind, "/proc"));
+        CHECK(has_target(plan, MountKind::Bind, "/sys"));
+        CHECK_FALSE(has_target(plan, MountKind::Filesystem, "/dev/mqueue"));
+        CHECK((step_for(plan, "/sys").attributes.recursive_set & MOUNT_ATTR_RDONLY) != 0);
+    }
+}
+
+TEST_CASE("a new pid, network or IPC namespace gets an instance of its own everywhere") {
+    const NamespaceSet three{Namespace::Mount, Namespace::Pid, Namespace::Net, Namespace::Ipc};
+    for (const bool initial : {true, false}) {
+        const MountPlan plan =
+            default_mount_plan({.created = three, .in_initial_user_namespace = initial});
+        CHECK(has_target(plan, MountKind::Filesystem, "/proc"));
+        CHECK(has_target(plan, MountKind::Filesystem, "/sys"));
+        CHECK(has_target(plan, MountKind::Filesystem, "/dev/mqueue"));
+    }
+}
+
+TEST_CASE("a joined namespace is shown by a new instance, never by the host's") {
+    const NamespaceSet three{Namespace::Pid, Namespace::Net, Namespace::Ipc};
+    NamespaceSet with_user = three;
+    with_user.insert(Namespace::User);
+    for (const NamespaceSet& joined : {three, with_user}) {
+        for (const bool initial : {true, false}) {
+            const MountPlan plan = default_mount_plan({.created = {Namespace::Mount},
+                                                       .joined = joined,
+                                                       .in_initial_user_namespace = initial});
+            CHECK(has_target(plan, MountKind::Filesystem, "/proc"));
+            CHECK(has_target(plan, MountKind::Filesystem, "/sys"));
+            CHECK(has_target(plan, MountKind::Filesystem, "/dev/mqueue"));
+        }
+    }
+}
+
+TEST_CASE("a joined namespace that a new user namespace does not own is refused by name") {
+    const auto plan_with = [](Namespace joined) {
+        return default_mount_plan(
+            {.created = {Namespace::Mount, Namespace::User, Namespace::Pid, Namespace::Net},
+             .joined = {joined}});
+    };
+    const NamespaceSet created{Namespace::Mount, Namespace::User};
+    CHECK_THROWS_WITH(default_mount_plan({.created = created, .joined = {Namespace::Pid}}),
+                      "joining its pid namespace without its user namespace: procfs cannot be "
+                      "mounted there; join user as well: --join PID:user,pid");
+    CHECK_THROWS_WITH(default_mount_plan({.created = {Namespace::User, Namespace::Pid},
+                                          .joined = {Namespace::Net}}),
+                      "joining its net namespace without its user namespace: sysfs cannot be "
+                      "mounted there; join user as well: --join PID:user,net");
+    CHECK_FALSE(has_target(plan_with(Namespace::Ipc), MountKind::Filesystem, "/dev/mqueue"));
 }
 
 TEST_CASE("the user's mounts come after the default ones and before the protected paths") {
-    const MountPlan plan = default_mount_plan(NamespaceSet::all(), {parse_tmpfs("/mine")});
+    const MountPlan plan =
+        default_mount_plan({.created = NamespaceSet::all()}, {parse_tmpfs("/mine")});
     const auto position = [&](const std::string& target) {
         return std::find_if(plan.steps.begin(), plan.steps.end(),
                             [&](const MountStep& s) { return s.target == target; }) -

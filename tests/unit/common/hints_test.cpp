@@ -39,7 +39,8 @@ std::string joined_literals(const std::string& text) {
 }
 
 std::vector<Row> rows_in(const std::string& source) {
-    static const std::regex row{R"re(\bHint\{"([^"]*)",\s*(E[A-Z0-9]+),\s*((?:"[^"]*"\s*)*)\})re"};
+    static const std::regex row{
+        R"re(\bHint\{\s*"([^"]*)",\s*(E[A-Z0-9]+),\s*((?:"[^"]*"\s*)*)\})re"};
     std::vector<Row> rows;
     for (std::sregex_iterator it{source.begin(), source.end(), row}, end; it != end; ++it) {
         rows.push_back({(*it)[1], (*it)[2], joined_literals((*it)[3])});

@@ -1,6 +1,5 @@
 // syscalls.hpp, second half: files.
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <unistd.h>
 
@@ -152,12 +151,6 @@ TEST_CASE("fstat looks at the descriptor itself, also at a link's") {
     CHECK(sys::fstat(file).st_size == 7);
 }
 
-TEST_CASE("fstatfs_type knows procfs from others") {
-    const Tree tree;
-    CHECK(sys::fstatfs_type(sys::openat(here, "/proc", O_PATH)) == PROC_SUPER_MAGIC);
-    CHECK(sys::fstatfs_type(tree.fd()) != PROC_SUPER_MAGIC);
-}
-
 TEST_CASE("each file call names itself and its subject when refused") {
     const Tree tree;
     const std::pair<std::function<void()>, const char*> refused[] = {
@@ -167,7 +160,6 @@ TEST_CASE("each file call names itself and its subject when refused") {
         {[&] { sys::fchmodat(tree.fd(), "absent", 0700); }, "fchmodat absent: ENOENT"},
         {[&] { sys::fchdir(sys::openat(tree.fd(), "file", O_PATH), "it"); }, "fchdir it: ENOTDIR"},
         {[&] { sys::fstat(FdRef{}); }, "fstat: EBADF"},
-        {[&] { sys::fstatfs_type(FdRef{}); }, "fstatfs: EBADF"},
     };
     for (const auto& [call, expected] : refused) CHECK(refusal(call) == expected);
 }

@@ -241,29 +241,4 @@ TEST_CASE("a step is a heading, told when it or its speaker changes") {
     CHECK(lines[5] == "child outer: because");
 }
 
-TEST_CASE("Step::current is the innermost step") {
-    CHECK(std::string{trace::Step::current()}.empty());
-    {
-        const trace::Step outer{1, "outer", ""};
-        {
-            const trace::Step inner{1, "inner", ""};
-            CHECK(std::string{trace::Step::current()} == "inner");
-        }
-        CHECK(std::string{trace::Step::current()} == "outer");
-    }
-    CHECK(std::string{trace::Step::current()}.empty());
-}
-
-TEST_CASE("a trace has colours only when asked for") {
-    const auto body = [] {
-        const trace::Step step{1, "step", "why"};
-        record("good");
-        record("bad", EPERM);
-    };
-    CHECK(story({}, body).find('\033') == std::string::npos);
-    const std::string coloured = story({.colour = true}, body);
-    CHECK(coloured.find("\033[32m0\033[0m") != std::string::npos);
-    CHECK(coloured.find("\033[31mEPERM") != std::string::npos);
-}
-
 }  // namespace tenon::test

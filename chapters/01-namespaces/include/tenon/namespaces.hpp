@@ -117,7 +117,7 @@ class Child {
     /// @throws what the child threw before that: SysError, NotImplemented, std::runtime_error
     void wait_for_exec();
 
-    /// Waits until the child has ended, and reaps it.
+    /// Waits until the child has ended, and reaps it. @pre not waited for and not detached before
     /// @throws what the child threw, see wait_for_exec()
     ExitStatus wait();
 
@@ -141,15 +141,19 @@ struct CloneArgs {
     std::optional<FdRef> into_cgroup;  ///< cgroup v2 directory the child starts in
     /// Parent side, while the child waits: what only the parent may do (id maps, devices of its
     /// network). The child goes on when this returns, and dies when it throws.
-    std::function<void(pid_t child)> prepare;
+    std::function<void(const Child& child)> prepare;
     bool outlives_parent = false;  ///< else the child is killed when its parent ends
 };
 
-/// What the child runs: its result is the exit code. An exception becomes the parent's.
-using ChildMain = std::function<int()>;
+/// What the child runs, with its end of the socket: what it and its parent say to each other is
+/// theirs to agree on. Its result is the exit code; an exception becomes the parent's. A child
+/// that goes on without exec closes the socket when all is well.
+using ChildMain = std::function<int(SyncSocket& to_parent)>;
 
 /// Exercise 01.2. Makes a child in new namespaces with one clone3 and runs @p child_main in it.
-/// Unless told otherwise, the child dies with its parent. It has a copy of the memory: nothing it
+/// Unless told otherwise, the child dies with its parent, as long as it keeps its ids: the kernel
+/// forgets the death signal of a process that changes them, and it never knew that of the child's
+/// own children (\man{prctl,2}, PR_SET_PDEATHSIG). It has a copy of the memory: nothing it
 /// changes is seen here.
 /// @throws SysError  clone3: EPERM, ENOSPC, EINVAL; and what args.prepare throws
 Child spawn(const CloneArgs& args, const ChildMain& child_main);

@@ -18,7 +18,8 @@
 
 namespace tenon {
 
-/// Attributes of a mount, MOUNT_ATTR_* bits, and its propagation, MS_* or 0.
+/// Attributes of a mount, MOUNT_ATTR_* bits, and its propagation, MS_* or 0. The recursive ones
+/// are applied first: what `set` and `clear` say of the top mount holds.
 /// @see \man{mount_setattr,2}
 struct MountAttributes {
     std::uint64_t set = 0;
@@ -68,14 +69,25 @@ struct MountPlan {
     bool readonly_root = false;    ///< the root itself, not the mounts in it
 };
 
+/// Where the container's mounts will be made: what decides which of them the kernel allows.
+struct MountContext {
+    NamespaceSet created;                   ///< new for the container
+    NamespaceSet joined;                    ///< another process's
+    bool in_initial_user_namespace = true;  ///< whoever launches; \man{user_namespaces,7}
+};
+
 /// The mounts every container has: proc, sysfs (read-only), a tmpfs /dev with the OCI default
 /// devices and links, devpts (new instance), shm, mqueue; then the masked and read-only paths.
-/// In a new user namespace device nodes cannot be made, so the host's are bound; where sysfs or
-/// procfs would need a namespace that @p created lacks, the host's is bound read-only.
-/// @param created    the new namespaces the container gets
+///
+/// procfs, sysfs and mqueue show a pid, network and IPC namespace. One that is the container's
+/// own, new or joined, is shown by a new instance. One that is shared with the host is, too, for
+/// real root; in a user namespace the kernel refuses that, so the host's /proc or /sys is bound
+/// read-only and mqueue left out. Device nodes can be made by real root only, or are bound.
 /// @param requested  the user's own mounts: after the default ones, before the protected paths
+/// @throws std::invalid_argument  pid or network namespace joined under a new user namespace, which
+///         does not own it: mounting is refused there, and a bind would show the host's
 /// @see runtime-spec config-linux.md, "Default Filesystems", "Default Devices"
-MountPlan default_mount_plan(const NamespaceSet& created, std::vector<MountStep> requested = {});
+MountPlan default_mount_plan(const MountContext& context, std::vector<MountStep> requested = {});
 
 /// What a list such as `ro,nosuid,rbind,rslave,size=64m` says.
 struct MountOptions {

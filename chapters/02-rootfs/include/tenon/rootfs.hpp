@@ -2,12 +2,13 @@
 /// Chapter 02, the contract: a root file system that cannot be left.
 ///
 /// In the order in which a child uses them, all in its new mount namespace:
-/// make_mounts_private, bind_rootfs, apply_mounts, pivot_into. enter_rootfs is all four, after it
-/// has opened what is to be bound.
+/// open_sources, make_mounts_private, bind_rootfs, apply_mounts, pivot_into. enter_rootfs is all
+/// of them.
 #pragma once
 
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "tenon/fd.hpp"
 #include "tenon/mount_plan.hpp"
@@ -29,7 +30,8 @@ UniqueFd open_beneath(FdRef root, std::string_view path, int flags);
 enum class TargetKind { Directory, File };
 
 /// Opens @p path inside @p root (O_PATH), after making what is missing of it there.
-/// @throws SysError  openat2, mkdirat, mknodat: ENOTDIR, EROFS, EEXIST for a dangling link
+/// Where the last component is a link to nothing, what it points to is made, inside @p root.
+/// @throws SysError  openat2, mkdirat, mknodat: ENOTDIR, EROFS; ELOOP for more than 40 links
 UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind);
 
 /// Opens the folder @p path of the host (O_PATH). @throws SysError  open rootfs: ENOENT, ENOTDIR
@@ -40,13 +42,27 @@ UniqueFd open_rootfs(const std::filesystem::path& path);
 /// @throws SysError  open_tree, move_mount
 UniqueFd bind_rootfs(FdRef directory, const std::filesystem::path& path);
 
+/// A plan whose Bind steps have their trees open (MountStep::tree), and the owner of those.
+struct OpenedPlan {
+    MountPlan plan;
+    std::vector<UniqueFd> trees;
+};
+
+/// Opens the source of each Bind step of @p plan that has no tree yet.
+/// @throws SysError  open_tree: ENOENT, EINVAL; ENODEV for a source that is not step.device
+/// @pre before make_mounts_private(), or a bind that asks for `rslave` is a slave of nothing; and
+///      before bind_rootfs(), or a folder above the rootfs would bring the container's mounts
+OpenedPlan open_sources(const MountPlan& plan);
+
 /// The mount that @p step describes, complete but attached nowhere. Exercise 02.3.
 /// @throws SysError  fsopen, fsconfig, fsmount, open_tree, mount_setattr
 UniqueFd create_detached_mount(const MountStep& step);
 
 /// Carries out @p plan inside @p root: each mount is made complete while nobody can see it, then
 /// attached in one step to a target that is a descriptor, never a path.
-/// @throws SysError  of the step that failed
+/// @throws SysError  of the step that failed; mount: EISDIR, ENOTDIR (a file on a folder, a folder
+///         on a file); openat2: ELOOP (/proc, /sys or /dev is a link)
+/// @pre before pivot_into(): sources and the cover of masked files are the host's
 void apply_mounts(FdRef root, const MountPlan& plan);
 
 /// Exercise 02.4, too. @p root becomes "/", and nothing of the old root is left: no mount, no

@@ -41,6 +41,7 @@ constexpr std::array hints{
     Hint{"setdomainname", EINVAL, "a domain name has at most 64 bytes"},
     Hint{"sethostname", EPERM, "a new host name needs a new UTS namespace: add --uts"},
     Hint{"setdomainname", EPERM, "a new domain name needs a new UTS namespace: add --uts"},
+    Hint{"pid file", ENOENT, "its folder does not exist"},
     Hint{"pid file", EEXIST, "something that is no plain file has that name: choose another"},
     Hint{"open rootfs", ENOENT, "./course up makes one in build/rootfs"},
     Hint{"open rootfs", ENOTDIR, "it must be a folder with the container's files in it"},

@@ -86,7 +86,7 @@ void append_report(bool passed) {
 void on_time_limit(int) {
     fact("hangs", true);
     judge(false, fmt::format("the test ends within {} s", time_limit_seconds),
-          "it hangs: somebody waits for an end of file or a message that never comes");
+          "it does not: a loop without end, or waiting for a message that never comes");
     append_report(false);
     constexpr std::string_view words = "time limit reached: the test hangs\n";
     [[maybe_unused]] const long written = ::write(STDERR_FILENO, words.data(), words.size());
@@ -154,7 +154,8 @@ class Reporter : public ListenerBase {
         const auto& result = stats.assertionResult;
         if (!result.isOk()) {
             const std::string message{result.getMessage().data(), result.getMessage().size()};
-            judge(false, result.getExpression().empty() ? "no exception" : result.getExpression(),
+            judge(false,
+                  result.getExpression().empty() ? "that " + story.name : result.getExpression(),
                   message.empty() ? result.getExpandedExpression() : message);
         }
         return AssertionEndedResult(true);

@@ -40,7 +40,7 @@ decoy_lives() {
 kinds="--mount --pid"
 [ "$(id -u)" = 0 ] || kinds="--user $kinds"
 
-row() { printf '%-8s%-24s%-50s%s\n' "$1" "$2" "$3" "$4"; }
+row() { printf '%-7s %-19s %-39s %s\n' "$1" "$2" "$3" "$4"; }
 
 start_decoy
 said=$("$TENON_ATTACK/kill_neighbour" "$name" 2>&1)

@@ -49,6 +49,7 @@ void release_child(const Child& child, const CloneArgs& args) {
 
 void run_child(SyncSocket& to_parent, const CloneArgs& args, const ChildMain& child_main) noexcept {
     trace::set_role("child");
+    const trace::Step step{1, "prepare the command", "all that follows happens inside"};
     const int code = run_to_exit_code(to_parent, args, child_main);
     // _exit: no destructors, no atexit handlers, no flushing of buffers copied from the parent.
     ::_exit(code);

@@ -132,13 +132,13 @@ void write_pid_file(const std::string& path, pid_t pid) {
     refuse_to_replace(path);
     const std::string temporary = fmt::format("{}.{}", path, ::getpid());
     const FdRef here = FdRef::working_directory();
-    const UniqueFd file = sys::openat(here, temporary, O_WRONLY | O_CREAT | O_EXCL, 0644);
     try {
+        const UniqueFd file = sys::openat(here, temporary, O_WRONLY | O_CREAT | O_EXCL, 0644);
         sys::write_once(file, std::to_string(pid), temporary);
         check(std::rename(temporary.c_str(), path.c_str()), "rename", path);
-    } catch (const SysError&) {
+    } catch (const SysError& error) {
         ::unlink(temporary.c_str());
-        throw;
+        throw SysError(error.error(), "pid file", path);  // the name that the user knows
     }
 }
 

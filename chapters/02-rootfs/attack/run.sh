@@ -27,7 +27,7 @@ mkdir "$image" "$image/bin" "$image/proc" "$image/sys" "$image/dev" "$outside" |
 echo "$secret" > "$outside/secret"
 cp "$TENON_ROOTFS/bin/busybox" "$TENON_ATTACK/chroot_escape" "$image/bin/" || exit 1
 
-row() { printf '%-8s%-22s%-50s%s\n' "$1" "$2" "$3" "$4"; }
+row() { printf '%-7s %-19s %-39s %s\n' "$1" "$2" "$3" "$4"; }
 good=0
 expect() { [ "$1" = "$2" ] || good=1; }
 
@@ -62,7 +62,7 @@ said=$("$TENON_BIN/ch02" run --rootfs "$image" --tmpfs /data/tmpfs --bind "$work
     -- /bin/busybox grep -c " $outside/\(tmpfs\|bind\) " /proc/self/mountinfo 2>&1)
 verdict=ESCAPED
 if [ "$said" = 2 ] && [ "$(ls "$outside")" = secret ]; then
-    verdict=CONTAINED said="mounted inside, the folder outside is untouched"
+    verdict=CONTAINED said="mounted inside, the outside untouched"
 fi
 row after "ch02 (openat2)" "$said" "$verdict"
 expect "$verdict" CONTAINED

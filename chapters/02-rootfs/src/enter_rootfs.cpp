@@ -71,6 +71,7 @@ UniqueFd make_target(FdRef root, std::string_view path, TargetKind kind) {
 
 // "open rootfs" and not "openat": of all paths on a command line, this one is missing most often.
 UniqueFd open_rootfs(const std::filesystem::path& path) {
+    const trace::Step step{2, "open the new root", "from here on it is a descriptor, not a path"};
     try {
         return sys::openat(FdRef::working_directory(), path, O_PATH | O_DIRECTORY);
     } catch (const SysError& e) {

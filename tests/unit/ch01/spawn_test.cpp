@@ -141,7 +141,9 @@ TEST_CASE("spawn brings what its child throws to the parent", "[01.2][uses-01.1]
     step("the child throws SysError ENOTTY about " + subject);
     std::string caught = "nothing was thrown";
     try {
-        child.wait();
+        const int status = child.wait().shell_code();
+        step(fmt::format("nothing arrives; the child ends with status {}", status));
+        fact("child_status", std::to_string(status));
     } catch (const SysError& error) {
         caught = error.what();
     }

@@ -67,6 +67,27 @@ TEST_CASE("bind_rootfs makes the folder a mount of its own", "[02.4]") {
     TENON_EXPECT(mounted, "mountinfo has a mount at that folder", "it has none");
 }
 
+TEST_CASE("bind_rootfs takes the mounts below the folder along", "[02.4]") {
+    TENON_NEED(missing_privilege().empty(), missing_privilege());
+    const Place place;
+    fs::create_directory(place.root / "data");
+    std::size_t mounts = 0;
+    const std::string seen = run_inside(CLONE_NEWNS, [&] {
+        check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount", "/");
+        check(::mount("tmpfs", (place.root / "data").c_str(), "tmpfs", 0, nullptr), "mount");
+        static_cast<void>(bind_rootfs(open_rootfs(place.root), place.root));
+        write_file(place.root / "data/mark", "x");
+        for (const MountInfo& mount : mounts_of("self")) {
+            mounts += mount.mount_point == (place.root / "data").string() ? 1U : 0U;
+        }
+        return std::to_string(mounts);
+    });
+    step("the folder has a tmpfs below it; then bind_rootfs");
+    step(fmt::format("mountinfo has {} mount(s) there: the folder's and the clone's", seen));
+    fact("submounts_missing", seen != "2");
+    TENON_EXPECT(seen == "2", "2 mounts at data", seen);
+}
+
 TEST_CASE("pivot_into leaves nothing of the old root", "[02.4]") {
     TENON_NEED(missing_privilege().empty(), missing_privilege());
     const Place place;

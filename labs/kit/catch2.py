@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from kit.rootfs import make_rootfs
 
 TIMEOUT = 120
 TAIL = 6
+# Catch2's own choice where no test is named.
+VISIBLE = "~[.]"
 
 
 @dataclass(frozen=True)
@@ -84,16 +87,43 @@ def escaped(name: str) -> str:
     return "".join("\\" + c if c in ',["\\' else c for c in name)
 
 
+def listing(program: Path, selector: str, *options: str) -> list[str]:
+    """The lines it lists; without a selector, hidden tests are not run, so not listed."""
+    try:
+        done = subprocess.run([program, selector or VISIBLE, *options], capture_output=True,
+                              text=True, check=False, errors="replace",
+                              stdin=subprocess.DEVNULL, timeout=TIMEOUT)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    refused = "Unrecogni" in done.stdout + done.stderr
+    return [] if refused else [line for line in done.stdout.splitlines() if line.strip()]
+
+
 def listed_names(program: Path, selector: str) -> list[str]:
     """Catch2 2 and 3 spell this differently, and 2 exits with the count."""
     for options in (["--list-test-names-only"], ["--list-tests", "--verbosity", "quiet"]):
-        done = subprocess.run([program, selector, *options] if selector else [program, *options],
-                              capture_output=True, text=True, check=False, errors="replace",
-                              stdin=subprocess.DEVNULL)
-        names = [line.strip().strip('"') for line in done.stdout.splitlines() if line.strip()]
-        if names and "Unrecogni" not in done.stdout + done.stderr:
+        names = [line.strip().strip('"') for line in listing(program, selector, *options)]
+        if names:
             return names
     return []
+
+
+def squeezed(text: str) -> str:
+    """A name as one word: Catch2 breaks long ones, and not at spaces only."""
+    return "".join(text.split())
+
+
+def parse_listing(lines: list[str]) -> dict[str, tuple[str, ...]]:
+    """Squeezed name -> tags: a name stands at column 2, goes on at 4, its tags at 6."""
+    found: list[list[str]] = []
+    for line in lines:
+        indent = len(line) - len(line.lstrip())
+        if indent == 2:
+            found.append([line, ""])
+        elif found and indent >= 4:
+            found[-1][1 if indent >= 6 else 0] += line
+    return {squeezed(name): tuple(re.findall(r"\[([^]]*)\]", squeezed(tags)))
+            for name, tags in found}
 
 
 def ending(returncode: int | None) -> str:
@@ -102,7 +132,8 @@ def ending(returncode: int | None) -> str:
         return f"test program did not finish within {TIMEOUT} s"
     if returncode < 0:
         return f"test program ended with signal {-returncode} ({signal_name(-returncode)})"
-    return f"test program ended with exit status {returncode}"
+    who = "" if returncode else ": somebody called exit"
+    return f"test program ended with exit status {returncode}{who}"
 
 
 def signal_name(number: int) -> str:
@@ -112,18 +143,33 @@ def signal_name(number: int) -> str:
         return "unknown"
 
 
-def unreported(names: list[str], cases: list[Case], end: str, output: str) -> list[Case]:
-    """The first test without a line was running when the program died."""
+def last_words(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.strip()][-TAIL:]
+
+
+def unreported(program: Path, selector: str, cases: list[Case], end: str,
+               output: str) -> list[Case]:
+    """Selected but without a line: the first was running when the program ended."""
     seen = {case.test for case in cases}
-    missing = [name for name in names if name not in seen]
+    missing = [name for name in listed_names(program, selector) if name not in seen]
     if not missing:
         return []
-    tail = [line for line in output.splitlines() if line.strip()][-TAIL:]
-    first = Case(missing[0], "failed", observed="\n".join([end, *tail]),
+    tags = parse_listing(listing(program, selector, "--list-tests"))
+    told = ["\n".join([end, *last_words(output)])] + [f"not begun: {end}"] * (len(missing) - 1)
+    return [Case(name, "failed", tags.get(squeezed(name), ()), observed=observed,
                  expected="the test runs to its end")
-    rest = [Case(name, "not_run", reason="the test program ended before this test")
-            for name in missing[1:]]
-    return [first, *rest]
+            for name, observed in zip(missing, told)]
+
+
+def bad_end(program: Path, selector: str, cases: list[Case], status: int | None,
+            output: str) -> list[Case]:
+    """No test failed, but the program: a sanitizer spoke up at the end, or there is no test."""
+    silent = not cases and not selector
+    if any(case.status == "failed" for case in cases) or not (silent or cases and status != 0):
+        return []
+    told = "\n".join([ending(status), *last_words(output)])
+    return [Case(f"{program.name} as a whole", "failed", observed=told,
+                 expected="it runs its tests and then ends with exit status 0")]
 
 
 def run_to_end(command: list[str], environment: dict[str, str], log: Path) -> int | None:
@@ -155,9 +201,8 @@ def run_tests(program: Path, selector: str, environment: dict[str, str],
         status = run_to_end(command, environment | {"TENON_REPORT": str(report)}, output_file)
         cases = read_report(report)
         output = output_file.read_text(encoding="utf-8", errors="replace")
-    if status != 0:
-        names = listed_names(program, selector)
-        cases += unreported(names, cases, ending(status), output)
+    cases += unreported(program, selector, cases, ending(status), output)
+    cases += bad_end(program, selector, cases, status, output)
     return Outcome(cases, output, time.monotonic() - begin)
 
 

@@ -1,12 +1,12 @@
 """check: builds the learner's code and tests it, task by task, newest chapter first."""
 
 import argparse
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.building import BuildTree, build, implementation, show_build_error
+from kit.building import (BUILDING, BuildTree, build, implementation, locked_tree,
+                          show_build_error)
 from kit.catalog import Chapter, Exercise
 from kit.catch2 import run_tests, test_environment
 from kit.checkview import (earlier_line, header, next_step, plain_line, score_lines,
@@ -16,7 +16,7 @@ from kit.layout import Project
 from kit.learner import Learner, load_learner
 from kit.machine import inspect_machine
 from kit.tasks import Verdict, judge, obstacle
-from kit.terminal import say, seconds
+from kit.terminal import passing, say, seconds
 
 HELP = "build and test your code, task by task, explaining the first failure"
 
@@ -37,6 +37,7 @@ class Bench:
     learner: Learner
     tree: BuildTree
     environment: dict[str, str]
+    keep: bool
 
     @property
     def logs(self) -> Path:
@@ -45,7 +46,7 @@ class Bench:
     def run(self, exercise: Exercise) -> Verdict:
         program = self.tree.bin / f"test_ch{exercise.chapter}"
         outcome = run_tests(program, f"[{exercise.id}]", self.environment,
-                            self.logs / f"{exercise.id}.log")
+                            self.logs / f"{exercise.id}.log" if self.keep else None)
         return judge(exercise, outcome.cases, outcome.seconds)
 
 
@@ -130,7 +131,8 @@ def run_chapter(bench: Bench, exercises: list[Exercise], go_on: bool) -> list[Ve
 
 def build_or_explain(project: Project, tree: BuildTree, target: str) -> None:
     try:
-        took = build(project, tree, target)
+        with passing(BUILDING):
+            took = build(project, tree, target)
     except BuildError as error:
         say(plain_line("build", "FAIL", ""))
         show_build_error(error, project.root)
@@ -144,7 +146,8 @@ def run_earlier(bench: Bench, chapter: Chapter) -> str:
     if not earlier:
         return ""
     failed = ""
-    build(bench.learner.project, bench.tree, *[f"test_ch{c.number}" for c in earlier])
+    with passing(BUILDING):
+        build(bench.learner.project, bench.tree, *[f"test_ch{c.number}" for c in earlier])
     for exercise in [e for c in earlier for e in c.exercises]:
         verdict = bench.run(exercise)
         record(bench.learner, verdict)
@@ -174,22 +177,27 @@ def check(learner: Learner, args: argparse.Namespace) -> int:
     tree = learner_tree(learner)
     say(header(chapter, inspect_machine()))
     warn(learner)
+    with locked_tree(tree):
+        return check_in(tree, learner, chapter, args)
+
+
+def check_in(tree: BuildTree, learner: Learner, chapter: Chapter,
+             args: argparse.Namespace) -> int:
+    """From the configuration to the last test: the tree is ours alone."""
     build_or_explain(learner.project, tree, f"test_ch{chapter.number}")
-    bench = Bench(learner, tree, test_environment(learner.project, tree.bin))
+    bench = Bench(learner, tree, test_environment(learner.project, tree.bin), args.keep)
     exercises = [e for e in chapter.exercises
                  if not args.task or e == learner.catalog.exercise(args.task)]
     verdicts = run_chapter(bench, exercises, args.all)
     earlier_failed = "" if args.task else run_earlier(bench, chapter)
-    say_end(bench, verdicts, earlier_failed, args.keep)
+    say_end(bench, verdicts, earlier_failed)
     bad = earlier_failed or any(v.status == "failed" for v in verdicts)
     return FAILURES if bad else PASS
 
 
-def say_end(bench: Bench, verdicts: list[Verdict], earlier_failed: str, keep: bool) -> None:
-    if keep:
+def say_end(bench: Bench, verdicts: list[Verdict], earlier_failed: str) -> None:
+    if bench.keep:
         say(f"test output is in {bench.learner.project.relative(bench.logs)}/")
-    else:
-        shutil.rmtree(bench.logs, ignore_errors=True)
     next_command = next_step(bench.learner.catalog, verdicts, earlier_failed,
                              following_command(bench.learner))
     for line in score_lines(verdicts, next_command):

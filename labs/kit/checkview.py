@@ -6,9 +6,11 @@ from kit.diagnosis import diagnose
 from kit.machine import Machine
 from kit.story import failure_lines, not_implemented_lines
 from kit.tasks import Verdict
-from kit.terminal import WIDTH, painted, seconds
+from kit.terminal import WIDTH, painted, seconds, wrapped
 
 TITLE = 34
+# The columns that "NN.N title points NOT RUN" leaves.
+REASON = WIDTH - 60
 COURSE_CONTROLLERS = ("cpu", "memory", "pids", "io")
 
 
@@ -31,9 +33,21 @@ def verdict_line(verdict: Verdict) -> str:
     got = {"passed": str(exercise.points), "failed": "0", "not_run": "-"}[verdict.status]
     points = f"{got}/{exercise.points}".rjust(7)
     word = {"passed": "PASS", "failed": "FAIL", "not_run": "NOT RUN"}[verdict.status]
-    note = verdict.note if verdict.status == "not_run" else seconds(verdict.seconds)
-    line = f"{exercise.id} {title:<34}{points}     {painted(word)}  {note}"
-    return line if len(line) <= WIDTH or verdict.status != "not_run" else line[:WIDTH - 2] + ".."
+    note = short_reason(verdict) if verdict.status == "not_run" else seconds(verdict.seconds)
+    return f"{exercise.id} {title:<34}{points}     {painted(word)}  {note}".rstrip()
+
+
+def short_reason(verdict: Verdict) -> str:
+    """Why it was not run, where that fits beside the verdict."""
+    return verdict.note if len(verdict.note) <= REASON else ""
+
+
+def note_lines(verdict: Verdict) -> list[str]:
+    """What the line of the verdict has no room for."""
+    if not verdict.note or short_reason(verdict) and verdict.status == "not_run":
+        return []
+    text = f"({verdict.note})" if verdict.status == "passed" else verdict.note
+    return wrapped(text, " " * 5)
 
 
 def telling_case(catalog: Catalog, verdict: Verdict) -> Case | None:
@@ -62,9 +76,7 @@ def story_lines(catalog: Catalog, verdict: Verdict) -> list[str]:
 
 
 def verdict_lines(catalog: Catalog, verdict: Verdict, in_full: bool) -> list[str]:
-    lines = [verdict_line(verdict)]
-    if verdict.status == "passed" and verdict.note:
-        lines += [f"     ({verdict.note})"[:WIDTH]]
+    lines = [verdict_line(verdict), *note_lines(verdict)]
     return lines + (story_lines(catalog, verdict) if in_full else [])
 
 

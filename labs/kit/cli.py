@@ -1,12 +1,15 @@
 """The command line: a table of verbs, each a module with HELP, arguments and run."""
 
 import argparse
+import contextlib
+import io
 import sys
 from types import ModuleType
 
 from kit import (attack, check, dev, doctor, hint, reset, solution, start, status, suite, up,
                  watch)
-from kit.errors import ENVIRONMENT, CourseError
+from kit.ending import Ended, ended_by_signals
+from kit.errors import ENVIRONMENT, CourseError, os_error_text
 from kit.layout import this_project
 
 # In the order in which a newcomer meets them.
@@ -39,25 +42,37 @@ def make_parser() -> Parser:
     return parser
 
 
-def denied_text(error: PermissionError) -> str:
-    return (f"{error.filename}: permission denied; if root made it in an earlier run, give it "
-            "back: sudo chown -R \"$(id -u)\" build work")
+def complain(text: str) -> None:
+    """One line; nobody may be there to read it any more (SIGHUP)."""
+    with contextlib.suppress(OSError):
+        print(f"course: {text}", file=sys.stderr, flush=True)
 
 
-def main(words: list[str]) -> int:
-    args = make_parser().parse_args(words)
+def run_verb(args: argparse.Namespace) -> int:
+    """Every error ends here, as one line and an exit status."""
     try:
         return args.run(this_project(), args)
     except CourseError as error:
-        print(f"course: {error}", file=sys.stderr)
+        complain(str(error))
         return error.exit_status
-    except PermissionError as error:
-        print(f"course: {denied_text(error)}", file=sys.stderr)
-        return ENVIRONMENT
     except BrokenPipeError:
         # The reader of our output left (course status | head): nothing to complain about.
         sys.stderr.close()
         return ENVIRONMENT
-    except KeyboardInterrupt:
-        print("course: interrupted", file=sys.stderr)
-        return 130
+    except OSError as error:
+        complain(os_error_text(error))
+        return ENVIRONMENT
+
+
+def main(words: list[str]) -> int:
+    args = make_parser().parse_args(words)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name or a learner's bytes may have no letters in the terminal's encoding.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        with ended_by_signals():
+            return run_verb(args)
+    except Ended as end:
+        end.kill_descendants()
+        complain(end.text)
+        return 128 + end.number

@@ -1,6 +1,7 @@
 """Checks of what the course says: exercises.toml, starters, woven code, links."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from kit.catalog import Chapter, Exercise, load_catalog, read_chapter
@@ -33,6 +34,8 @@ def exercise_problems(project: Project, chapter: Chapter, exercise: Exercise) ->
     problems = []
     if len(exercise.hints) != 3 or not all(hint.strip() for hint in exercise.hints):
         problems.append(f"{exercise.id}: three hints are needed, none empty")
+    if len({" ".join(hint.split()) for hint in exercise.hints}) != len(exercise.hints):
+        problems.append(f"{exercise.id}: two hints are the same: each must say more")
     if exercise.points <= 0:
         problems.append(f"{exercise.id}: points must be more than 0")
     if not (project.solutions / chapter.folder / exercise.file).is_file():
@@ -134,16 +137,48 @@ def prose(text: str) -> str:
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
 
 
+def link_targets(page: Path) -> list[str]:
+    """What the page links to in this tree: path#fragment, either may be empty."""
+    found = [match[1] or match[2] for match in LINK.finditer(prose(
+        page.read_text(encoding="utf-8")))]
+    return [target for target in found if not re.match(r"[a-z]+:", target)]
+
+
+def linked_files(page: Path) -> set[Path]:
+    return {(page.parent / target.partition("#")[0]).resolve() for target in link_targets(page)}
+
+
+def slug(heading: str) -> str:
+    """GitHub's: a link counts as its text; lower case, no punctuation, spaces are hyphens."""
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading.strip().rstrip("#").strip())
+    return re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    """Of a heading that stands there again: slug-1, slug-2 .."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    found = set(re.findall(r"<a (?:id|name)=\"([^\"]+)\"", text))
+    seen: Counter[str] = Counter()
+    for heading in re.findall(r"^#{1,6}[ \t]+(.+)$", text, flags=re.M):
+        name = slug(heading)
+        found.add(f"{name}-{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return found
+
+
+def link_problem(page: Path, target: str) -> str:
+    path, _, fragment = target.partition("#")
+    file = page.parent / path if path else page
+    if not file.exists():
+        return f"the link to {target} leads nowhere"
+    if fragment and file.suffix == ".md" and fragment not in anchors(file):
+        return f"the link to {target}: there is no heading #{fragment}"
+    return ""
+
+
 def broken_links(project: Project, page: Path) -> list[str]:
-    problems = []
-    for match in LINK.finditer(prose(page.read_text(encoding="utf-8"))):
-        target = match[1] or match[2]
-        path = target.partition("#")[0]
-        if re.match(r"[a-z]+:", target) or not path:
-            continue
-        if not (page.parent / path).exists():
-            problems.append(f"{project.relative(page)}: the link to {target} leads nowhere")
-    return problems
+    found = [link_problem(page, target) for target in link_targets(page)]
+    return [f"{project.relative(page)}: {problem}" for problem in found if problem]
 
 
 def check_links(project: Project) -> Finding:

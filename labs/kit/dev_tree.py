@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from kit.catalog import Catalog, load_catalog
+from kit.dev_content import linked_files
 from kit.finding import Finding
 from kit.layout import Project
 
@@ -23,10 +24,23 @@ IN_CHAPTER = ("README.md", "CMakeLists.txt", "exercises.toml", "transcript.md", 
               "include/tenon/*.hpp", "src/*.cpp", "src/*.hpp", "attack/*", "*.svg",
               "images/*.svg")
 IN_LAST_CHAPTER = ("runtime/*", "engine/*")
-SYSTEM_HEADERS = re.compile(r"^(sys/.*|linux/.*|unistd\.h|sched\.h|fcntl\.h|signal\.h|poll\.h)$")
+IN_TESTS = ("CMakeLists.txt", "conftest.py", "unit/*/*.cpp", "unit/*/*.hpp", "support/*.cpp",
+            "support/*.hpp", "shell/*.py", "shell/shellkit/*.py", "attack/*.py", "meta/*.py")
+IN_DOCS = ("Doxyfile", "CMakeLists.txt", "mainpage.md")
+# Of the kit, but run by tests/meta alone: the transcripts of the lessons.
+FOR_TESTS = {"transcript"}
+IN_COMMON = ("CMakeLists.txt", "include/tenon/*.hpp")
+# C++ has a header of its own for whatever of C needs no kernel.
+SYSTEM_HEADERS = re.compile(r"^(.*\.h|csignal|tenon/(mount_)?syscalls\.hpp)$")
+SYSTEM_CALL = re.compile(r"\bsyscall\s*\(|\bsys\s*::|(?<![\w>:])::\s*[A-Za-z_]\w*\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 RAW_FD = re.compile(r"\bint\s+\w*fd\b")
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+# Literals too, for a // in one begins no comment.
+LITERAL_OR_COMMENT = re.compile(r'''R"(?P<end>[^(\s]*)\(.*?\)(?P=end)"|"(?:\\.|[^"\\\n])*"|'''
+                                r"(?<!\w)'(?:\\.|[^'\\\n])*'|/\*.*?\*/|//[^\n]*", re.DOTALL)
+KIT_IMPORT = re.compile(r"^\s*(?:from kit\.(\w+) import|from kit import (\([^)]*\)|[^\n]*))",
+                        re.MULTILINE)
+ERRNO = re.compile(r"\berrno\b")
 MEDIAN, P90, LONGEST = 11, 40, 60
 PYTHON_LONGEST = 40
 FILE_LIMITS = {"main": 120, "exercise": 200, "header": 200, "source": 400}
@@ -67,6 +81,69 @@ def named_by_exercises(project: Project, catalog: Catalog) -> set[Path]:
     return named
 
 
+def fits(relative: str, patterns: Iterable[str]) -> bool:
+    """As fnmatch, but * stays within its folder."""
+    return any(relative.count("/") == pattern.count("/") and fnmatch(relative, pattern)
+               for pattern in patterns)
+
+
+def text_of(files: Iterable[Path]) -> str:
+    return "\n".join(f.read_text(encoding="utf-8") for f in files if f.is_file())
+
+
+def stray_in_common(project: Project) -> list[Path]:
+    """Sources and CMake modules are named by CMake, private headers by a source."""
+    common = project.root / "common"
+    recipe = text_of([common / "CMakeLists.txt"])
+    cmake = text_of([project.root / "CMakeLists.txt", *common.rglob("*.cmake")])
+    sources = text_of(f for f in files_in(common / "src") if f.suffix in (".cpp", ".hpp"))
+
+    def is_used(path: Path) -> bool:
+        relative = path.relative_to(common).as_posix()
+        if fits(relative, ("src/*.cpp",)):
+            return bool(re.search(rf"(?<![\w/.]){re.escape(relative)}(?![\w.])", recipe))
+        if fits(relative, ("src/*.hpp",)):
+            return path.name in INCLUDE.findall(sources)
+        if fits(relative, ("cmake/*.cmake", "cmake/*.in")):
+            name = path.name.removesuffix(".cmake")
+            return bool(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", cmake))
+        return fits(relative, IN_COMMON)
+    return [path for path in files_in(common) if not is_used(path)]
+
+
+def stray_in_docs(project: Project) -> list[Path]:
+    """A page that neither the main page nor the README leads to is read by nobody."""
+    docs = project.root / "docs"
+    linked = {target for page in (docs / "mainpage.md", project.root / "README.md")
+              if page.is_file() for target in linked_files(page)}
+    return [p for p in files_in(docs) if not fits(p.relative_to(docs).as_posix(), IN_DOCS)
+            and not (p.suffix == ".md" and p.resolve() in linked)]
+
+
+def kit_imports(file: Path) -> set[str]:
+    found = KIT_IMPORT.findall(file.read_text(encoding="utf-8"))
+    return {name for pair in found for name in re.findall(r"\w+", " ".join(pair))}
+
+
+def stray_in_kit(project: Project) -> list[Path]:
+    kit = project.labs / "kit"
+    imported = {"__init__", "__main__", *FOR_TESTS}
+    for file in kit.glob("*.py"):
+        imported |= kit_imports(file) - {file.stem}
+    return [p for p in files_in(kit) if p.parent != kit or p.suffix != ".py"
+            or p.stem not in imported]
+
+
+def stray_in_tests(project: Project) -> list[Path]:
+    tests = project.root / "tests"
+    units = {"common", *(f"ch{folder.name[:2]}" for folder in project.chapter_folders())}
+
+    def is_known(path: Path) -> bool:
+        parts = path.relative_to(tests).parts
+        return fits("/".join(parts), IN_TESTS) and (parts[0] != "unit" or parts[1] in units)
+    return [path for path in files_in(tests) if not is_known(path)]
+
+
 def check_stray(project: Project) -> Finding:
     named = named_by_exercises(project, load_catalog(project))
     stray = [p for p in sorted(project.root.iterdir()) if p.name not in TOP | MADE]
@@ -74,6 +151,8 @@ def check_stray(project: Project) -> Finding:
     stray += [p for p in files_in(project.solutions) if p not in named]
     stray += [p for p in files_in(project.labs)
               if p not in named and p.relative_to(project.labs).parts[0] != "kit"]
+    for others in (stray_in_common, stray_in_docs, stray_in_kit, stray_in_tests):
+        stray += others(project)
     return Finding([f"{project.relative(path)}: nothing names this file" for path in stray])
 
 
@@ -97,11 +176,33 @@ def header_owners(project: Project) -> dict[str, str]:
     return owners
 
 
+def included_file(project: Project, file: Path, name: str) -> Path | None:
+    """What stands there if the name is a path, from any folder where ours could begin."""
+    own = [folder / "src" for folder in project.chapters.glob(f"{owner_of(project, file)}-*")]
+    tops = [file.parent, *own, project.root, project.chapters, project.root / "common",
+            *sorted(project.chapters.glob("*")), project.root / "common/src",
+            *sorted(project.chapters.glob("*/src"))]
+    found = [(top / name).resolve() for top in tops if (top / name).is_file()]
+    return next((path for path in found if path.is_relative_to(project.root.resolve())), None)
+
+
+def private_problem(project: Project, file: Path, name: str) -> str:
+    """Why nobody but its owner may include this header, or ''."""
+    path = included_file(project, file, name)
+    if not path:
+        return ""
+    owner, where = owner_of(Project(project.root.resolve()), path), project.relative(file)
+    if path.parent.name == "src" and owner != owner_of(project, file):
+        whose = f"chapter {owner}" if owner.isdigit() else owner
+        return f"{where}: includes {name}, which is private to {whose}"
+    return ""
+
+
 def included_owner(project: Project, owners: dict[str, str], file: Path, name: str) -> str:
     """The owner of an included file of ours; '' for those of the system."""
     beside = (file.parent / name).resolve()
-    if beside.is_file() and beside.is_relative_to(project.root):
-        return owner_of(project, beside)
+    if beside.is_file() and beside.is_relative_to(project.root.resolve()):
+        return owner_of(Project(project.root.resolve()), beside)
     if name in owners:
         return owners[name]
     tests = project.root / "tests"
@@ -113,6 +214,8 @@ def include_problem(project: Project, file: Path, name: str, owner: str) -> str:
     mine, where = owner_of(project, file), project.relative(file)
     if owner == "tests":
         return f"{where}: includes {name}, which belongs to the tests"
+    if file.parent.name == "attack" and owner:
+        return f"{where}: an attack includes {name} of ours: it must stand alone"
     if mine == "common" and owner.isdigit():
         return f"{where}: common includes {name} of chapter {owner}"
     if mine.isdigit() and owner.isdigit() and owner > mine:
@@ -129,21 +232,28 @@ def main_problems(project: Project, main: Path, code: str) -> list[str]:
     where = project.relative(main)
     problems = [f"{where}: includes <{name}>: no system calls in a stage program"
                 for name in INCLUDE.findall(code) if SYSTEM_HEADERS.match(name)]
-    if re.search(r"\bsyscall\s*\(", code):
-        problems.append(f"{where}: calls syscall(): no system calls in a stage program")
-    return problems
+    return problems + [f"{where}: calls {found.group().rstrip('(').strip()}(): no system calls "
+                       "in a stage program" for found in SYSTEM_CALL.finditer(bare(code))]
 
 
-def raw_fd_problems(project: Project, file: Path, code: str) -> list[str]:
+def common_only_problems(project: Project, file: Path, code: str) -> list[str]:
     where = project.relative(file)
     if where.startswith("common/") or "/attack/" in where:
         return []
-    return [f"{where}: '{found}': raw descriptors exist only in common/ (FdRef, UniqueFd)"
-            for found in RAW_FD.findall(code)]
+    problems = [f"{where}: '{found}': raw descriptors exist only in common/ (FdRef, UniqueFd)"
+                for found in RAW_FD.findall(bare(code))]
+    if ERRNO.search(bare(code)):
+        problems.append(f"{where}: reads errno: only common/ does (check(), SysError)")
+    return problems
 
 
 def without_comments(text: str) -> str:
-    return COMMENT.sub("", text)
+    return LITERAL_OR_COMMENT.sub(lambda m: " " if m[0].startswith("/") else m[0], text)
+
+
+def bare(code: str) -> str:
+    """Code without what its literals say."""
+    return LITERAL_OR_COMMENT.sub('""', code)
 
 
 def check_layers(project: Project) -> Finding:
@@ -153,8 +263,9 @@ def check_layers(project: Project) -> Finding:
         code = without_comments(file.read_text(encoding="utf-8"))
         for name in INCLUDE.findall(code):
             owner = included_owner(project, owners, file, name)
-            problems.append(include_problem(project, file, name, owner))
-        problems += raw_fd_problems(project, file, code)
+            problems += [include_problem(project, file, name, owner) or
+                         private_problem(project, file, name)]
+        problems += common_only_problems(project, file, code)
         if file.name == "main.cpp" and file.parent.parent == project.chapters:
             problems += main_problems(project, file, code)
     return Finding([problem for problem in problems if problem])

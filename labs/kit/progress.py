@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from kit.files import write_atomically
+from kit.files import append_line
 
 LINE = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) +([a-z-]+) +(\d\d(?:\.\d+)?)(?: +(\d+))?$")
 KINDS = {"passed", "failed", "hint", "gave-up", "reset", "reference", "own"}
@@ -50,12 +50,9 @@ class Progress:
     problems: list[str] = field(default_factory=list)
 
     def record(self, kind: str, subject: str, level: int = 0) -> None:
-        """Append; lines that we could not read are carried over untouched."""
+        """Append: other runs may do so too, and what we cannot read stays as it is."""
         event = Event(now(), kind, subject, level)
-        before = self.path.read_text(encoding="utf-8") if self.path.is_file() else ""
-        if before and not before.endswith("\n"):
-            before += "\n"
-        write_atomically(self.path, before + event.line() + "\n")
+        append_line(self.path, event.line())
         self.events.append(event)
 
     def of(self, subject: str) -> list[Event]:
@@ -90,7 +87,7 @@ def load_progress(work: Path) -> Progress:
     if not progress.path.is_file():
         return progress
     text = progress.path.read_text(encoding="utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         event = parse_line(line)
         if event:
             progress.events.append(event)

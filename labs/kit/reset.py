@@ -1,11 +1,11 @@
 """reset: a task's or a chapter's starter again; the old copy is kept."""
 
 import argparse
-import shutil
 from pathlib import Path
 
 from kit.catalog import Chapter
 from kit.errors import PASS, CourseError
+from kit.files import copy_atomically
 from kit.layout import Project
 from kit.learner import Learner, load_learner
 from kit.terminal import say
@@ -24,18 +24,41 @@ def next_old_name(old: Path, chapter: Chapter, file: str) -> Path:
     return old / f"{max(taken, default=0) + 1}-{chapter.number}-{file}"
 
 
+def reserved_old_name(old: Path, chapter: Chapter, file: str) -> Path:
+    """O_EXCL: another reset may count at the same time."""
+    old.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = next_old_name(old, chapter, file)
+        try:
+            path.open("xb").close()
+            return path
+        except FileExistsError:
+            continue
+
+
+def keep_old(copy: Path, old: Path, chapter: Chapter) -> Path:
+    """All of it or nothing: a full disk leaves no half of a copy."""
+    kept = reserved_old_name(old, chapter, copy.name)
+    try:
+        copy_atomically(copy, kept)
+    except BaseException:
+        kept.unlink(missing_ok=True)
+        raise
+    return kept
+
+
 def restore(learner: Learner, chapter: Chapter, file: str) -> None:
     project = learner.project
     starter, copy = project.labs / chapter.folder / file, project.work / chapter.folder / file
     if not starter.is_file():
         raise CourseError(f"{project.relative(starter)} is missing: ./course dev sync makes it")
-    copy.parent.mkdir(parents=True, exist_ok=True)
+    if copy.exists() and not copy.is_file():
+        raise CourseError(f"{project.relative(copy)} is not a regular file: move it away, then "
+                          "run ./course reset again")
     if copy.exists():
-        kept = next_old_name(project.work / "old", chapter, file)
-        kept.parent.mkdir(exist_ok=True)
-        shutil.copy2(copy, kept)
+        kept = keep_old(copy, project.work / "old", chapter)
         say(f"kept your old file as {project.relative(kept)}")
-    shutil.copyfile(starter, copy)
+    copy_atomically(starter, copy)
     say(f"restored {project.relative(copy)}")
 
 

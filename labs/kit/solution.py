@@ -42,9 +42,9 @@ def difference(learner: Learner, chapter: Chapter, exercise: Exercise) -> list[s
 
 def code_lines(path: Path) -> list[str]:
     """Without what the course added: it would show as a difference and teach nothing."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     added = {HEAD, TODO_INCLUDE}
-    return [line for line in lines if line not in added and not is_marker(line)]
+    return [line for line in text.splitlines() if line not in added and not is_marker(line)]
 
 
 def notes_section(text: str, id: str) -> str:
@@ -57,7 +57,7 @@ def show(learner: Learner, chapter: Chapter, exercise: Exercise) -> None:
     lines = difference(learner, chapter, exercise)
     say("\n".join(lines) if lines else f"{learner.catalog.copy_of(exercise)} equals the reference")
     notes = learner.project.solutions / chapter.folder / "notes.md"
-    section = notes_section(notes.read_text(encoding="utf-8"), exercise.id) \
+    section = notes_section(notes.read_text(encoding="utf-8", errors="replace"), exercise.id) \
         if notes.is_file() else ""
     if section:
         say(f"\n{section}\n")

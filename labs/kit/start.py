@@ -2,10 +2,10 @@
 
 import argparse
 import re
-import shutil
 
 from kit.catalog import Catalog, Chapter
 from kit.errors import PASS, CourseError
+from kit.files import copy_atomically
 from kit.layout import Project
 from kit.learner import Learner, load_learner
 from kit.terminal import say
@@ -44,8 +44,7 @@ def copy_missing(learner: Learner, chapter: Chapter) -> tuple[int, int]:
         if not (source / file).is_file():
             raise CourseError(f"labs/{chapter.folder}/{file} is missing: "
                               "./course dev sync makes it")
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / file, target / file)
+        copy_atomically(source / file, target / file)
         copied += 1
     return copied, kept
 

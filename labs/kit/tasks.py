@@ -20,10 +20,14 @@ class Verdict:
 
 
 def judge(exercise: Exercise, cases: list[Case], seconds: float) -> Verdict:
-    """One failing test fails the task; only if none could run it is not run."""
+    """One failing test fails the task, and so does silence; not run is what says why."""
     statuses = {case.status for case in cases}
     if not cases:
-        return Verdict(exercise, "not_run", seconds, f"no test carries [{exercise.id}]")
+        silent = Case(f"the tests of {exercise.id}", "failed",
+                      expected=f"at least one test tagged [{exercise.id}] reports",
+                      observed="none did: no test carries the tag, or the test program ended "
+                               "before it could list them")
+        return Verdict(exercise, "failed", seconds, cases=[silent])
     if "failed" in statuses:
         return Verdict(exercise, "failed", seconds, cases=cases)
     reasons = [case.reason for case in cases if case.status == "not_run"]

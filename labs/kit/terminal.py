@@ -3,7 +3,8 @@
 import os
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 WIDTH = 79
 COLOURS = {"PASS": "32", "ok": "32", "FAIL": "31", "NOT RUN": "33", "SKIP": "33"}
@@ -23,6 +24,21 @@ def painted(word: str) -> str:
 def say(line: str = "") -> None:
     """Print at once: the driver's lines must come before those of a child process."""
     print(line, flush=True)
+
+
+@contextmanager
+def passing(note: str) -> Iterator[None]:
+    """A note that stands on a terminal while something takes long, and then goes."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    print(note, end="", flush=True)
+    try:
+        yield
+    finally:
+        # The terminal may be gone (SIGHUP).
+        with suppress(OSError):
+            print("\r\033[K", end="", flush=True)
 
 
 def wrapped(text: str, indent: str, first: str | None = None) -> list[str]:

@@ -5,7 +5,7 @@ import re
 import time
 from pathlib import Path
 
-from kit.building import build, preset_tree, show_build_error
+from kit.building import BUILDING, build, keep_tree, preset_tree, show_build_error
 from kit.doctor import report, userns_reason
 from kit.errors import PASS, BuildError, CourseError
 from kit.isolation import show_container
@@ -13,7 +13,7 @@ from kit.layout import Project
 from kit.machine import Machine, inspect_machine
 from kit.packages import ensure_packages
 from kit.rootfs import make_rootfs
-from kit.terminal import say, seconds
+from kit.terminal import passing, say, seconds
 
 HELP = "first run: install what is missing, build, run a container, show why it is one"
 
@@ -33,8 +33,10 @@ def newest_stage(bin: Path) -> Path:
 
 def build_stages(project: Project) -> Path:
     tree = preset_tree(project, "lab")
+    keep_tree(tree)
     try:
-        took = build(project, tree, "stages")
+        with passing(BUILDING):
+            took = build(project, tree, "stages")
     except BuildError as error:
         show_build_error(error, project.root)
         raise

@@ -6,11 +6,11 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from kit import check, hint, reset, status
 from kit.changes import Watcher
-from kit.errors import PASS, CourseError
+from kit.errors import PASS, CourseError, os_error_text
 from kit.layout import Project
 from kit.learner import load_learner
 from kit.terminal import say
@@ -37,7 +37,9 @@ def single_keys() -> Iterator[bool]:
         tty.setcbreak(sys.stdin)
         yield True
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        # The terminal may be gone (SIGHUP).
+        with suppress(termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 def attempt(action: Callable[[], int]) -> None:
@@ -46,6 +48,10 @@ def attempt(action: Callable[[], int]) -> None:
         action()
     except CourseError as error:
         say(f"course: {error}")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        say(f"course: {os_error_text(error)}")
 
 
 class Session:

@@ -17,6 +17,7 @@ def test_the_small_course_is_in_order(project):
     ("points = 40", "points = 0", "points must be more than 0"),
     ("points = 40", 'points = "40"', "'points' must be a whole number"),
     ('"lift it"', '" "', "three hints are needed"),
+    ('"lift it"', '"look  at the lid"', "two hints are the same"),
     ('"lift it", ', "", "three hints are needed"),
     ('id = "01.2"', 'id = "01.7"', "expected the id 01.2"),
     ('after = ["01.1"]', 'after = ["01.2"]', "01.2, which is not listed before it"),

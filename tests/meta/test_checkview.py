@@ -85,3 +85,12 @@ def test_of_several_failures_the_known_mistake_is_told(project):
     verdict = Verdict(catalog.exercise("01.1"), "failed", 0.1, cases=cases)
     text = "\n".join(verdict_lines(catalog, verdict, True))
     assert "telling" in text and "the lid was never lifted" in text and "odd" not in text
+
+
+def test_a_long_reason_is_wrapped_not_cut(project):
+    catalog = load_catalog(project)
+    reason = "this kernel has no overlay file system inside a user namespace (5.11 brings it)"
+    for status in ("not_run", "passed", "failed"):
+        lines = verdict_lines(catalog, Verdict(catalog.exercise("01.2"), status, 0.1, reason), True)
+        assert max(map(len, lines)) < 80 and len(lines) > 1
+        assert reason in " ".join(" ".join(lines[1:]).split())

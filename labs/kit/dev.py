@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from kit.building import first_errors
 from kit.catalog import load_catalog
-from kit.dev_builds import check_mutants, check_reference, check_todo
+from kit.dev_builds import check_mutants, check_reference, check_release, check_todo
 from kit.dev_content import check_catalog, check_links, check_starters, check_woven
 from kit.dev_tools import check_docs, check_format, check_tidy, check_vagrant
 from kit.dev_tree import check_layers, check_sizes, check_stray
@@ -24,8 +24,8 @@ CHECKS: dict[str, Callable[[Project], Finding]] = {
     "catalog": check_catalog, "starters": check_starters, "stray": check_stray,
     "layers": check_layers, "sizes": check_sizes, "woven": check_woven, "links": check_links,
     "format": check_format, "docs": check_docs, "vagrant": check_vagrant,
-    "reference": check_reference, "todo": check_todo, "mutants": check_mutants,
-    "tidy": check_tidy,
+    "reference": check_reference, "release": check_release, "todo": check_todo,
+    "mutants": check_mutants, "tidy": check_tidy,
 }
 
 

@@ -6,14 +6,24 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.building import BuildTree, build, first_errors, implementation, preset_tree
+from kit.building import (
+    BuildTree,
+    build,
+    first_errors,
+    implementation,
+    keep_tree,
+    preset_tree,
+)
 from kit.catalog import Catalog, Chapter, Exercise, Mistake, load_catalog
 from kit.catch2 import Case, escaped, run_tests, test_environment, test_programs
 from kit.diagnosis import diagnose
+from kit.doctor import userns_reason
 from kit.errors import BuildError, CourseError
 from kit.files import write_if_changed
 from kit.finding import Finding
 from kit.layout import Project
+from kit.machine import inspect_machine
+from kit.rootfs import is_static, make_rootfs
 from kit.starters import starter_of
 
 
@@ -55,6 +65,29 @@ def check_reference(project: Project) -> Finding:
 
 def first_line(case: Case) -> str:
     return (case.observed.splitlines() or case.leaks or ["no details"])[0]
+
+
+# --- release -----------------------------------------------------------------
+
+def run_problems(stage: Path, rootfs: Path) -> list[str]:
+    """A static program that cannot make a container is no release."""
+    done = subprocess.run([stage, "run", "--rootfs", rootfs, "--", "/bin/true"],
+                          capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode == 0 and not done.stderr:
+        return []
+    return [f"{stage.name} run ended with {done.returncode}: {done.stderr.strip()}"]
+
+
+def check_release(project: Project) -> Finding:
+    """What is shipped is static, and works."""
+    tree = preset_tree(project, "release")
+    build(project, tree, "stages")
+    stages = sorted(path for path in tree.bin.glob("ch*") if path.is_file())
+    problems = [f"{stage.name} is not static" for stage in stages if not is_static(stage)]
+    refused = userns_reason(inspect_machine())
+    if refused:
+        return Finding(problems, f"no container can run here: {refused.what}")
+    return Finding(problems + run_problems(stages[-1], make_rootfs(project.rootfs)))
 
 
 # --- the bench on which one file is exchanged --------------------------------
@@ -126,6 +159,7 @@ def idle(exercise: Exercise, cases: list[Case]) -> bool:
 def check_todo(project: Project) -> Finding:
     catalog = load_catalog(project)
     bench = Workbench(project, catalog)
+    keep_tree(bench.tree)
     problems, not_run = [], []
     for exercise in catalog.exercises():
         chapter = catalog.chapter(exercise.chapter)
@@ -200,6 +234,7 @@ def check_mutants(project: Project) -> Finding:
         return Finding(not_run="the program patch is not installed: ./course up --authors")
     catalog = load_catalog(project)
     bench = Workbench(project, catalog)
+    keep_tree(bench.tree)
     problems, not_run = [], []
     for exercise in catalog.exercises():
         for mistake in exercise.mistakes:

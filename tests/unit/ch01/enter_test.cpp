@@ -171,9 +171,11 @@ TEST_CASE("spawn with join makes the child inside", "[uses-01.1][uses-01.2][uses
         CHECK(namespace_inode("self", file) != namespace_inode(target.pid(), file));
     }
     CHECK(child.wait().shell_code() == 42);
+    // Before exec nobody may look into it: that is how it is kept from the target's processes.
     Child waiting = spawn(args, [](SyncSocket&) -> int {
-        while (true) ::pause();
+        exec({{"/bin/sleep", "1000"}, current_environment()});
     });
+    waiting.wait_for_exec();
     for (const char* file : {"uts", "net", "pid"}) {
         CHECK(namespace_inode(waiting.pid(), file) == namespace_inode(target.pid(), file));
     }

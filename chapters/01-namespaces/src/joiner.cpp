@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 #include "child_side.hpp"
@@ -38,12 +39,22 @@ bool joins_user_namespace(const CloneArgs& args) {
                        [](const JoinNamespace& target) { return target.kind == Namespace::User; });
 }
 
+// EPERM in a user namespace whose /proc/PID/setgroups says deny: its maker was an ordinary user,
+// who must not shed groups. user_namespaces(7)
+void drop_groups_if_permitted() {
+    try {
+        if (sys::has_effective_capability(CAP_SETGID)) sys::drop_groups();
+    } catch (const SysError& e) {
+        if (e.error() != EPERM) throw;
+    }
+}
+
 // Root that enters a user namespace keeps its ids: outside it would still be root, in the hands of
 // whoever rules inside. So it becomes that namespace's own root, and leaves its groups while it
 // may.
 void enter_as_root_of_the_inside(const CloneArgs& args) {
     const trace::Step step{1, "enter as its root", "or the host's root would walk about inside"};
-    if (sys::has_effective_capability(CAP_SETGID)) sys::drop_groups();
+    drop_groups_if_permitted();
     enter_namespaces(args.join);
     sys::become_root();
 }

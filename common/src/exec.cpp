@@ -126,7 +126,9 @@ void reset_signals() {
         rest.remove_prefix(more ? directory.size() + 1 : directory.size());
         const std::string path = std::string{directory.empty() ? "." : directory} + "/" + name;
         if (::faccessat(AT_FDCWD, path.c_str(), F_OK, 0) != 0) {
-            if (errno != ENOENT && errno != ENOTDIR) worst_error = errno;
+            // A folder that we may not search is, as for a shell, one where it is not. A name that
+            // is too long is so everywhere.
+            if (errno == ENAMETOOLONG) worst_error = ENAMETOOLONG;
             continue;
         }
         try {

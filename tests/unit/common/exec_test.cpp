@@ -13,6 +13,9 @@
 #include "forked.hpp"
 #include "kernel_view.hpp"
 #include "refusal.hpp"
+#include "sandbox.hpp"
+#include "story.hpp"
+#include "tenon/error.hpp"
 
 namespace tenon::test {
 
@@ -88,6 +91,23 @@ TEST_CASE("exec passes over what it may not execute, but remembers it") {
     CHECK(found("program", no + ":/nowhere") == "execve program: EACCES");
     CHECK(found("program", directory.path() / "folder") == "execve program: EACCES");
     CHECK(found("program", "/nowhere") == "execve program: ENOENT");
+}
+
+TEST_CASE("exec says that a name is too long, and looks past a folder it may not search") {
+    const TemporaryDirectory directory;
+    make_script(directory.path() / "closed/program", "no");
+    CHECK(found(std::string(300, 'x'), "/nowhere:/bin") ==
+          "execve " + std::string(300, 'x') + ": ENAMETOOLONG");
+    TENON_NEED(is_real_root(), "needs real root, to become an ordinary user");
+    fs::permissions(directory.path() / "closed", fs::perms{0700});
+    const Forked process = run_forked([&] {
+        check(::setresuid(65534, 65534, 65534), "setresuid");
+        say(refusal([&] {
+            exec({{"program"}, {"PATH=" + (directory.path() / "closed").string()}});
+        }));
+        return 0;
+    });
+    CHECK(process.out == "execve program: ENOENT");
 }
 
 TEST_CASE("exec takes an empty element of PATH for the working directory") {

@@ -26,8 +26,6 @@ NONE_COLLECTED = 5
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", dest="text", metavar="TEXT", default="",
                         help="only tests whose name contains TEXT")
-    parser.add_argument("--native", action="store_true",
-                        help="on this machine itself (today's only backend)")
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Fixtures of the driver's tests: a small course in a temporary folder."""
 
+import argparse
 import ctypes
 import os
 import shutil
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import small_cmake
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "labs"))
@@ -190,3 +192,19 @@ def rootfs() -> Path:
         return Path(os.environ.get("TENON_ROOTFS") or make_rootfs(this_project().rootfs))
     except CourseError as error:
         pytest.skip(str(error))
+
+
+def call(verb, project, *words: str) -> int:
+    parser = argparse.ArgumentParser()
+    verb.arguments(parser)
+    return verb.run(project, parser.parse_args(words))
+
+
+@pytest.fixture
+def built(project):
+    """The small course with what it takes to compile it."""
+    for name, text in small_cmake.FILES.items():
+        path = project.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return project

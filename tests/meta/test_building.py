@@ -1,10 +1,9 @@
 """Verbs and checks that compile, on a course small enough to build in seconds."""
 
-import argparse
 import shutil
 
 import pytest
-import small_cmake
+from conftest import call
 from kit import check, start
 from kit.dev_builds import check_mutants, check_reference, check_todo
 from kit.dev_tools import check_tidy
@@ -16,21 +15,6 @@ pytestmark = [pytest.mark.slow,
 
 OPEN = "work/01-boxes/open.cpp"
 CLOSE = "work/01-boxes/close.cpp"
-
-
-@pytest.fixture
-def built(project):
-    for name, text in small_cmake.FILES.items():
-        path = project.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return project
-
-
-def call(verb, project, *words: str) -> int:
-    parser = argparse.ArgumentParser()
-    verb.arguments(parser)
-    return verb.run(project, parser.parse_args(words))
 
 
 def paste_solution(project, file: str) -> None:

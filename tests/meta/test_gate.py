@@ -4,7 +4,6 @@ import argparse
 import shutil
 
 import pytest
-import small_cmake
 from kit import check, start
 from kit.dev_builds import check_reference
 
@@ -13,15 +12,6 @@ pytestmark = [pytest.mark.slow,
 
 BOX = '#include "tenon/box.hpp"'
 OPEN = "solutions/01-boxes/open.cpp"
-
-
-@pytest.fixture
-def built(project):
-    for name, text in small_cmake.FILES.items():
-        path = project.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return project
 
 
 @pytest.mark.parametrize("status", [0, 3])

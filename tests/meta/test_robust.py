@@ -1,21 +1,20 @@
 """Two runs at once, full disks, odd bytes, moved checkouts, signals: nothing is lost."""
 
-import argparse
 import errno
 import fcntl
 import os
 import pty
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 import small_cmake
-from conftest import ROOT
+from conftest import ROOT, call
 from kit import check, cli, files, reset, start, status, terminal
 from kit.building import BuildTree, build, locked_tree, preset_tree
 from kit.errors import CourseError
@@ -24,12 +23,6 @@ from kit.progress import load_progress
 
 needs_ninja = pytest.mark.skipif(not shutil.which("ninja"), reason="ninja is not installed")
 OPEN = "work/01-boxes/open.cpp"
-
-
-def call(verb, project, *words: str) -> int:
-    parser = argparse.ArgumentParser()
-    verb.arguments(parser)
-    return verb.run(project, parser.parse_args(words))
 
 
 def main_with(monkeypatch, run) -> int:
@@ -56,20 +49,31 @@ def driver(project, *words: str, before: str = "", **more) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", program], text=True, **streams | more)
 
 
-@pytest.fixture
-def built(project):
-    for name, text in small_cmake.FILES.items():
-        path = project.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return project
+PATIENCE = 20
 
 
-def wait_for(condition, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def assert_ends(pid: int) -> None:
+    """Waits for the event itself: a pidfd is readable once its process has ended."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended = select.select([handle], [], [], PATIENCE)[0]
+    os.close(handle)
+    assert ended
+
+
+class PidPipe:
+    """A pipe with a name, to which a script says its pid."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self.handle = os.open(path, os.O_RDWR)  # so that neither side waits to open it
+
+    def said(self) -> int:
+        assert select.select([self.handle], [], [], PATIENCE)[0], "no pid was said"
+        return int(os.read(self.handle, 64))
 
 
 # --- two runs at once ----------------------------------------------------------
@@ -323,14 +327,7 @@ def test_a_signal_ends_the_children_and_cleans_up(project, number):
     assert run.returncode == 128 + number
     assert len(err.splitlines()) == 1 and err.startswith("course: ")
     assert not list(project.root.glob("scratch-*"))
-    wait_for(lambda: has_ended(child))
-
-
-def has_ended(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+    assert_ends(child)
 
 
 def test_nohup_is_respected(project):
@@ -357,19 +354,19 @@ def test_watch_ends_when_its_terminal_is_gone(project):
 
 
 @needs_ninja
-def test_a_signal_ends_the_build_and_its_children(built):
+def test_a_signal_ends_the_build_and_its_children(built, tmp_path):
     call(start, built)
-    (built.root / "slow.sh").write_text("echo $$ > pid; exec sleep 321", encoding="utf-8")
+    pipe = PidPipe(tmp_path / "pid")
+    (built.root / "slow.sh").write_text(f"echo $$ > {pipe.path}; exec sleep 321", encoding="utf-8")
     slow = ("add_custom_target(slow COMMAND sh ${CMAKE_SOURCE_DIR}/slow.sh)\n"
             "add_dependencies(test_ch01 slow)\n")
     (built.root / "CMakeLists.txt").write_text(small_cmake.CMAKE + slow, encoding="utf-8")
     run = driver(built, "check")
-    pid = built.build / "check/pid"
-    wait_for(lambda: pid.is_file() and pid.read_text(encoding="utf-8").strip())
+    pid = pipe.said()
     run.terminate()
     run.communicate(timeout=20)
     assert run.returncode == 143 and is_free(built.build / "check")
-    wait_for(lambda: has_ended(int(pid.read_text(encoding="utf-8"))))
+    assert_ends(pid)
 
 
 @needs_ninja
@@ -379,13 +376,13 @@ def test_a_signal_ends_the_test_program(built, edit, tmp_path):
     edit(OPEN, '#include "tenon/box', '#include <cstdlib>\n#include "tenon/box')
     scratch = tmp_path / "scratch"
     scratch.mkdir()
+    pipe = PidPipe(scratch / "pid")
     run = driver(built, "check", env=os.environ | {"TMPDIR": str(scratch)})
-    pid = scratch / "pid"
-    wait_for(lambda: pid.is_file() and pid.read_text(encoding="utf-8").strip())
+    pid = pipe.said()
     run.terminate()
     run.communicate(timeout=20)
-    assert run.returncode == 143 and list(scratch.iterdir()) == [pid]
-    wait_for(lambda: has_ended(int(pid.read_text(encoding="utf-8"))))
+    assert run.returncode == 143 and list(scratch.iterdir()) == [pipe.path]
+    assert_ends(pid)
 
 
 # --- a task without a verdict --------------------------------------------------------

@@ -1,24 +1,17 @@
 """The verbs of the learner and the entry, on the small course and by processes."""
 
-import argparse
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, call
 from kit import check, hint, packages, reset, solution, start, status
 from kit.errors import CourseError
 from kit.learner import load_learner
 from kit.machine import Machine, Cgroups
 
 OPEN = "work/01-boxes/open.cpp"
-
-
-def call(verb, project, *words: str) -> int:
-    parser = argparse.ArgumentParser()
-    verb.arguments(parser)
-    return verb.run(project, parser.parse_args(words))
 
 
 def test_start_copies_and_never_overwrites(project, capsys):

@@ -88,7 +88,7 @@ TEST_CASE("open_beneath refuses magic links", "[02.2]") {
         got = errno_name(error.error());
     }
     fact("magic_link_followed", got == "opened");
-    // RESOLVE_IN_ROOT alone refuses them too, for now, with EXDEV: openat2(2) warns that this may
+    // RESOLVE_IN_ROOT alone refuses them too, with EXDEV; openat2(2) warns that this behaviour may
     // change.
     fact("magic_links_unnamed", got == "EXDEV");
     TENON_EXPECT(got == "ELOOP", "ELOOP", got);

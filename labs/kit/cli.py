@@ -11,13 +11,14 @@ from kit import (attack, check, dev, doctor, hint, reset, solution, start, statu
 from kit.ending import Ended, ended_by_signals
 from kit.errors import ENVIRONMENT, CourseError, os_error_text
 from kit.layout import this_project
+from kit.vm import verb as vm
 
 # In the order in which a newcomer meets them.
 VERBS: dict[str, ModuleType] = {
     "up": up, "test": suite, "doctor": doctor, "start": start, "check": check,
     "watch": watch, "hint": hint,
     "status": status, "solution": solution, "reset": reset, "attack": attack,
-    "dev": dev,
+    "vm": vm, "dev": dev,
 }
 
 

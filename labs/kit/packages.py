@@ -15,6 +15,8 @@ GROUPS = {
     "course": ("busybox-static", "python3-pytest", "util-linux", "mount", "iproute2", "strace",
                "file"),
     "authors": ("clang-format", "clang-tidy", "universal-ctags", "doxygen", "patch"),
+    # zstd: Ubuntu packs kernels and modules by it. util-linux: setpriv.
+    "vm": ("qemu-system-x86", "busybox-static", "kmod", "e2fsprogs", "util-linux", "zstd"),
 }
 # Not in every release that we support: wanted, but only if apt knows them.
 IF_AVAILABLE = {"authors": ("doxygen-awesome-css", "vagrant")}
@@ -34,10 +36,13 @@ def is_available(package: str) -> bool:
     return done.returncode == 0
 
 
+def missing_of_group(group: str) -> list[str]:
+    return [package for package in GROUPS[group] if not is_installed(package)]
+
+
 def missing_packages(with_authors: bool) -> list[str]:
     groups = ["build", "course"] + (["authors"] if with_authors else [])
-    wanted = [package for group in groups for package in GROUPS[group]]
-    missing = [package for package in wanted if not is_installed(package)]
+    missing = [package for group in groups for package in missing_of_group(group)]
     for group in groups:
         missing += [package for package in IF_AVAILABLE.get(group, ())
                     if not is_installed(package) and is_available(package)]
@@ -92,5 +97,15 @@ def ensure_packages(machine: Machine, with_authors: bool, assume_yes: bool) -> N
         without_apt(machine)
         return
     missing = missing_packages(with_authors)
+    if missing:
+        install(missing, assume_yes)
+
+
+def ensure_group(machine: Machine, group: str, assume_yes: bool) -> None:
+    """The packages of one group of GROUPS; asks as ensure_packages does."""
+    if not machine.has_apt:
+        raise CourseError(f"{machine.distribution} has no apt: install {', '.join(GROUPS[group])} "
+                          "(Debian's names) by its package manager, or use the Vagrantfile")
+    missing = missing_of_group(group)
     if missing:
         install(missing, assume_yes)

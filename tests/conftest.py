@@ -1,4 +1,4 @@
-"""What all folders share: where shellkit lies, and ./course test -k TEXT."""
+"""What all folders share: where shellkit and the kit lie, and ./course test -k TEXT."""
 
 import os
 import sys
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "shell"))
+TESTS = Path(__file__).resolve().parent
+sys.path[:0] = [str(TESTS / "shell"), str(TESTS.parent / "labs")]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

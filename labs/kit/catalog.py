@@ -12,11 +12,14 @@ from pathlib import Path
 from kit.errors import CourseError
 from kit.layout import Project
 
-CHAPTER_KEYS = {"chapter": str, "title": str, "needs": list, "exercise": list}
+CHAPTER_KEYS = {"chapter": str, "title": str, "needs": list, "controllers": list, "attack": str,
+                "exercise": list}
 EXERCISE_KEYS = {"id": str, "file": str, "title": str, "points": int, "after": list,
                  "man": list, "hints": list, "mistake": list}
 MISTAKE_KEYS = {"id": str, "when": dict, "text": str, "mutant": str, "fails": str}
-OPTIONAL = {"needs", "after", "man", "mistake"}
+OPTIONAL = {"needs", "controllers", "attack", "after", "man", "mistake"}
+# cgroups(7); those that a v2 tree lists in cgroup.controllers.
+CONTROLLERS = {"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"}
 TYPE_NAMES = {str: "a string", int: "a whole number", list: "a list", dict: "a table"}
 
 
@@ -54,6 +57,9 @@ class Chapter:
     title: str
     needs: tuple[str, ...]
     exercises: tuple[Exercise, ...]
+    controllers: tuple[str, ...] = ()
+    # "vm": it would harm the machine it runs on, so it runs in the lab VM only.
+    attack: str = ""
 
     @property
     def slug(self) -> str:
@@ -90,8 +96,19 @@ def text_problems(table: dict, keys: dict[str, type], where: str) -> list[str]:
     return problems
 
 
+def value_problems(table: dict, where: str) -> list[str]:
+    """Of keys whose values are words that the driver knows."""
+    names = table.get("controllers", [])
+    problems = [f"{where}: there is no controller '{name}': {' '.join(sorted(CONTROLLERS))}"
+                for name in (names if isinstance(names, list) else [])
+                if isinstance(name, str) and name not in CONTROLLERS]
+    if table.get("attack", "vm") != "vm":
+        problems.append(f"{where}: 'attack' may only be \"vm\"")
+    return problems
+
+
 def chapter_form_problems(table: dict, where: str) -> list[str]:
-    problems = form_problems(table, CHAPTER_KEYS, where)
+    problems = form_problems(table, CHAPTER_KEYS, where) + value_problems(table, where)
     exercises = table.get("exercise", [])
     for number, exercise in enumerate(exercises if isinstance(exercises, list) else [], 1):
         place = f"{where}: exercise {number}"
@@ -123,7 +140,8 @@ def read_chapter(folder: Path) -> tuple[Chapter | None, list[str]]:
         return None, problems
     exercises = tuple(to_exercise(exercise) for exercise in table["exercise"])
     return Chapter(table["chapter"], folder.name, table["title"],
-                   tuple(table.get("needs", [])), exercises), []
+                   tuple(table.get("needs", [])), exercises,
+                   tuple(table.get("controllers", [])), table.get("attack", "")), []
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,14 @@ from pathlib import Path
 from kit.errors import CourseError
 from kit.layout import Project
 from kit.rootfs import make_rootfs
+from kit.timing import scaled
 
 TIMEOUT = 120
 TAIL = 6
+# How the reason of a test begins that the lab VM can run and this machine cannot.
+LAB_VM = "lab VM: "
+# How it ends when all is well; where a test is missing it is the cause.
+QUIET = "test program ended with exit status 0: somebody called exit"
 # Catch2's own choice where no test is named.
 VISIBLE = "~[.]"
 
@@ -42,6 +47,10 @@ class Case:
 
     def used_ids(self) -> list[str]:
         return [tag.removeprefix("uses-") for tag in self.tags if tag.startswith("uses-")]
+
+
+def wants_vm(case: Case) -> bool:
+    return case.status == "not_run" and case.reason.startswith(LAB_VM)
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ def listing(program: Path, selector: str, *options: str) -> list[str]:
     try:
         done = subprocess.run([program, selector or VISIBLE, *options], capture_output=True,
                               text=True, check=False, errors="replace",
-                              stdin=subprocess.DEVNULL, timeout=TIMEOUT)
+                              stdin=subprocess.DEVNULL, timeout=scaled(TIMEOUT))
     except (OSError, subprocess.TimeoutExpired):
         return []
     refused = "Unrecogni" in done.stdout + done.stderr
@@ -126,14 +135,13 @@ def parse_listing(lines: list[str]) -> dict[str, tuple[str, ...]]:
             for name, tags in found}
 
 
-def ending(returncode: int | None) -> str:
+def ending(returncode: int | None, limit: float) -> str:
     """How a program that did not finish its tests came to its end."""
     if returncode is None:
-        return f"test program did not finish within {TIMEOUT} s"
+        return f"test program did not finish within {limit:g} s"
     if returncode < 0:
         return f"test program ended with signal {-returncode} ({signal_name(-returncode)})"
-    who = "" if returncode else ": somebody called exit"
-    return f"test program ended with exit status {returncode}{who}"
+    return f"test program ended with exit status {returncode}" if returncode else QUIET
 
 
 def signal_name(number: int) -> str:
@@ -161,31 +169,39 @@ def unreported(program: Path, selector: str, cases: list[Case], end: str,
             for name, observed in zip(missing, told)]
 
 
-def bad_end(program: Path, selector: str, cases: list[Case], status: int | None,
+def bad_end(program: Path, selector: str, cases: list[Case], end: str,
             output: str) -> list[Case]:
     """No test failed, but the program: a sanitizer spoke up at the end, or there is no test."""
     silent = not cases and not selector
-    if any(case.status == "failed" for case in cases) or not (silent or cases and status != 0):
+    if any(case.status == "failed" for case in cases) or not (silent or cases and end != QUIET):
         return []
-    told = "\n".join([ending(status), *last_words(output)])
+    told = "\n".join([end, *last_words(output)])
     return [Case(f"{program.name} as a whole", "failed", observed=told,
                  expected="it runs its tests and then ends with exit status 0")]
 
 
-def run_to_end(command: list[str], environment: dict[str, str], log: Path) -> int | None:
+def run_to_end(command: list[str], environment: dict[str, str], log: Path,
+               limit: float) -> int | None:
     """The exit status, or None when it hung; nothing of its process group stays behind."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
                                    stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
         handle = os.pidfd_open(process.pid)
         try:
-            ended = bool(select.select([handle], [], [], TIMEOUT)[0])
+            ended = bool(select.select([handle], [], [], limit)[0])
         finally:
             # Before it is reaped, while the number of its group is still its own.
             os.killpg(process.pid, signal.SIGKILL)
             os.close(handle)
             status = process.wait()
         return status if ended else None
+
+
+def told(program: Path, selector: str, report: Path, end: str, output: str) -> list[Case]:
+    """What the program reported, and what its end says of the tests that it did not."""
+    cases = read_report(report)
+    cases += unreported(program, selector, cases, end, output)
+    return cases + bad_end(program, selector, cases, end, output)
 
 
 def run_tests(program: Path, selector: str, environment: dict[str, str],
@@ -198,11 +214,11 @@ def run_tests(program: Path, selector: str, environment: dict[str, str],
         output_file = log or Path(scratch) / "output.txt"
         output_file.parent.mkdir(parents=True, exist_ok=True)
         command = [str(program), selector] if selector else [str(program)]
-        status = run_to_end(command, environment | {"TENON_REPORT": str(report)}, output_file)
-        cases = read_report(report)
+        limit = scaled(TIMEOUT)
+        status = run_to_end(command, environment | {"TENON_REPORT": str(report)}, output_file,
+                            limit)
         output = output_file.read_text(encoding="utf-8", errors="replace")
-    cases += unreported(program, selector, cases, ending(status), output)
-    cases += bad_end(program, selector, cases, status, output)
+        cases = told(program, selector, report, ending(status, limit), output)
     return Outcome(cases, output, time.monotonic() - begin)
 
 

@@ -1,22 +1,23 @@
 """check: builds the learner's code and tests it, task by task, newest chapter first."""
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
+from kit.backend import backend_of
 from kit.building import (BUILDING, BuildTree, build, implementation, locked_tree,
                           show_build_error)
 from kit.catalog import Chapter, Exercise
-from kit.catch2 import run_tests, test_environment
-from kit.checkview import (earlier_line, header, next_step, plain_line, score_lines,
-                           verdict_lines)
+from kit.catch2 import test_environment
+from kit.checkview import (earlier_line, header, next_step, no_backend_lines, plain_line,
+                           score_lines, verdict_lines)
 from kit.errors import FAILURES, PASS, BuildError, CourseError
+from kit.guest import why_no_vm
 from kit.layout import Project
 from kit.learner import Learner, load_learner
-from kit.machine import inspect_machine
-from kit.tasks import Verdict, judge, obstacle
+from kit.machine import Cgroups, inspect_machine
+from kit.tasks import Verdict
 from kit.terminal import passing, say, seconds
+from kit.trials import Bench, ask, natively, settled
+from kit.vm.kernel import kernel_of
 
 HELP = "build and test your code, task by task, explaining the first failure"
 
@@ -28,26 +29,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="do not stop at the first failure")
     parser.add_argument("--keep", action="store_true",
                         help="keep the test programs' output in build/check/logs")
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What is needed to run a task: the learner, the build, the environment."""
-
-    learner: Learner
-    tree: BuildTree
-    environment: dict[str, str]
-    keep: bool
-
-    @property
-    def logs(self) -> Path:
-        return self.tree.folder / "logs"
-
-    def run(self, exercise: Exercise) -> Verdict:
-        program = self.tree.bin / f"test_ch{exercise.chapter}"
-        outcome = run_tests(program, f"[{exercise.id}]", self.environment,
-                            self.logs / f"{exercise.id}.log" if self.keep else None)
-        return judge(exercise, outcome.cases, outcome.seconds)
 
 
 def learner_tree(learner: Learner) -> BuildTree:
@@ -96,37 +77,30 @@ def require_own(learner: Learner, chapter: Chapter) -> None:
         raise CourseError(f"work/{chapter.folder} does not exist: ./course start makes it")
 
 
-def verdicts_of(bench: Bench, exercises: list[Exercise], go_on: bool) -> Iterator[Verdict]:
-    """In order; a task whose parent failed, or after the first failure, is not run."""
-    done: list[Verdict] = []
-    for exercise in exercises:
-        failed = next((v.exercise.id for v in done if v.status == "failed"), "")
-        parent = obstacle(exercise, done)
-        if parent:
-            verdict = Verdict(exercise, "not_run", note=f"needs {parent}")
-        elif failed and not go_on:
-            verdict = Verdict(exercise, "not_run", note=f"after {failed}")
-        else:
-            verdict = bench.run(exercise)
-        done.append(verdict)
-        yield verdict
-
-
 def record(learner: Learner, verdict: Verdict) -> None:
     if verdict.status in ("passed", "failed"):
         learner.progress.record(verdict.status, verdict.exercise.id)
 
 
-def run_chapter(bench: Bench, exercises: list[Exercise], go_on: bool) -> list[Verdict]:
-    """Run and print; only the first failure is told in full."""
-    verdicts: list[Verdict] = []
-    for verdict in verdicts_of(bench, exercises, go_on):
-        is_first = all(v.status != "failed" for v in verdicts)
-        for line in verdict_lines(bench.learner.catalog, verdict, is_first):
-            say(line)
-        record(bench.learner, verdict)
-        verdicts.append(verdict)
-    return verdicts
+def show(bench: Bench, verdict: Verdict, shown: list[Verdict]) -> None:
+    """Print, record and remember; only the first failure is told in full."""
+    is_first = all(v.status != "failed" for v in shown)
+    for line in verdict_lines(bench.learner.catalog, verdict, is_first):
+        say(line)
+    record(bench.learner, verdict)
+    shown.append(verdict)
+
+
+def show_native(bench: Bench, exercises: list[Exercise],
+                go_on: bool) -> tuple[list[Verdict], list[Verdict]]:
+    """(shown, held back): from the first on that waits for the lab VM, for the order's sake."""
+    shown, held = [], []
+    for verdict in natively(bench, exercises, go_on):
+        if held or bench.is_waiting(verdict):
+            held.append(verdict)
+        else:
+            show(bench, verdict, shown)
+    return shown, held
 
 
 def build_or_explain(project: Project, tree: BuildTree, target: str) -> None:
@@ -140,21 +114,32 @@ def build_or_explain(project: Project, tree: BuildTree, target: str) -> None:
     say(plain_line("build", "ok", seconds(took)))
 
 
-def run_earlier(bench: Bench, chapter: Chapter) -> str:
-    """The id of the first earlier task that fails, after one line about them."""
-    earlier = [c for c in bench.learner.own_chapters() if c.number < chapter.number]
-    if not earlier:
-        return ""
-    failed = ""
+def earlier_chapters(bench: Bench, chapter: Chapter) -> list[Chapter]:
+    return [c for c in bench.learner.own_chapters() if c.number < chapter.number]
+
+
+def run_earlier(bench: Bench, chapters: list[Chapter]) -> list[Verdict]:
+    """Up to the first failure. A task is tested on its own here, whatever it comes after."""
+    if not chapters:
+        return []
     with passing(BUILDING):
-        build(bench.learner.project, bench.tree, *[f"test_ch{c.number}" for c in earlier])
-    for exercise in [e for c in earlier for e in c.exercises]:
-        verdict = bench.run(exercise)
-        record(bench.learner, verdict)
-        if verdict.status == "failed":
-            failed = exercise.id
+        build(bench.learner.project, bench.tree, *[f"test_ch{c.number}" for c in chapters])
+    verdicts: list[Verdict] = []
+    for exercise in [e for c in chapters for e in c.exercises]:
+        verdicts.append(bench.run(exercise))
+        if verdicts[-1].status == "failed":
             break
-    say(earlier_line([c.number for c in earlier], failed))
+    return verdicts
+
+
+def tell_earlier(bench: Bench, chapters: list[Chapter], verdicts: list[Verdict]) -> str:
+    """One line about them; the id of the first that fails."""
+    for verdict in verdicts:
+        record(bench.learner, verdict)
+    failed = next((v.exercise.id for v in verdicts if v.status == "failed"), "")
+    not_run = sum(v.status == "not_run" for v in verdicts)
+    if chapters:
+        say(earlier_line([c.number for c in chapters], failed, not_run))
     return failed
 
 
@@ -170,29 +155,55 @@ def warn(learner: Learner) -> None:
         say(f"note: {path} is not a file of the course: it is not compiled")
 
 
+def say_header(learner: Learner, chapter: Chapter, vm_problem: str | None) -> None:
+    machine, project = inspect_machine(), learner.project
+    backend = backend_of(chapter, machine, vm_problem)
+    kernel, cgroups = machine.kernel, machine.cgroups
+    if backend.kind == "vm":
+        kernel, cgroups = kernel_of(project).release, Cgroups("v2", "", chapter.controllers)
+    say(header(chapter, backend, kernel, cgroups))
+    for line in no_backend_lines(backend):
+        say(line)
+
+
 def check(learner: Learner, args: argparse.Namespace) -> int:
     chapter = chosen_chapter(learner, args)
     require_own(learner, chapter)
     require_files(learner)
-    tree = learner_tree(learner)
-    say(header(chapter, inspect_machine()))
+    tree, vm_problem = learner_tree(learner), why_no_vm(learner.project)
+    say_header(learner, chapter, vm_problem)
     warn(learner)
     with locked_tree(tree):
-        return check_in(tree, learner, chapter, args)
+        build_or_explain(learner.project, tree, f"test_ch{chapter.number}")
+        bench = Bench(learner, tree, test_environment(learner.project, tree.bin), args.keep,
+                      vm_problem)
+        return check_in(bench, chapter, args)
 
 
-def check_in(tree: BuildTree, learner: Learner, chapter: Chapter,
-             args: argparse.Namespace) -> int:
-    """From the configuration to the last test: the tree is ours alone."""
-    build_or_explain(learner.project, tree, f"test_ch{chapter.number}")
-    bench = Bench(learner, tree, test_environment(learner.project, tree.bin), args.keep)
-    exercises = [e for e in chapter.exercises
-                 if not args.task or e == learner.catalog.exercise(args.task)]
-    verdicts = run_chapter(bench, exercises, args.all)
-    earlier_failed = "" if args.task else run_earlier(bench, chapter)
-    say_end(bench, verdicts, earlier_failed)
-    bad = earlier_failed or any(v.status == "failed" for v in verdicts)
-    return FAILURES if bad else PASS
+def check_in(bench: Bench, chapter: Chapter, args: argparse.Namespace) -> int:
+    """From the first test to the last: the tree is ours alone."""
+    catalog = bench.learner.catalog
+    exercises = [e for e in chapter.exercises if not args.task or e == catalog.exercise(args.task)]
+    shown, held = show_native(bench, exercises, args.all)
+    chapters = [] if args.task else earlier_chapters(bench, chapter)
+    earlier = run_earlier(bench, chapters)
+    failed_here = any(v.status == "failed" for v in shown + held)
+    said = ask(bench, held + ([] if failed_here else earlier))
+    for verdict in held:
+        show(bench, settled(verdict, said, shown, args.all), shown)
+    earlier = [settled(verdict, said, [], go_on=True) for verdict in earlier]
+    earlier_failed = tell_earlier(bench, chapters, earlier)
+    say_end(bench, shown, earlier_failed)
+    return status_of(shown, earlier_failed)
+
+
+def status_of(verdicts: list[Verdict], earlier_failed: str) -> int:
+    if earlier_failed or any(v.status == "failed" for v in verdicts):
+        return FAILURES
+    lacking = [v for v in verdicts if v.lacks_machine]
+    if lacking and all(v.status == "not_run" for v in verdicts):
+        raise CourseError(f"nothing could be tested on this machine: {lacking[0].note}")
+    return PASS
 
 
 def say_end(bench: Bench, verdicts: list[Verdict], earlier_failed: str) -> None:

@@ -1,12 +1,13 @@
 """The lines that `check` prints: pure text from verdicts, tested against golden files."""
 
+from kit.backend import Backend
 from kit.catalog import Catalog, Chapter
 from kit.catch2 import Case
 from kit.diagnosis import diagnose
-from kit.machine import Machine
+from kit.machine import Cgroups
 from kit.story import failure_lines, not_implemented_lines
 from kit.tasks import Verdict
-from kit.terminal import WIDTH, painted, seconds, wrapped
+from kit.terminal import WIDTH, labelled, painted, seconds, wrapped
 
 TITLE = 34
 # The columns that "NN.N title points NOT RUN" leaves.
@@ -14,13 +15,20 @@ REASON = WIDTH - 60
 COURSE_CONTROLLERS = ("cpu", "memory", "pids", "io")
 
 
-def header(chapter: Chapter, machine: Machine) -> str:
-    groups = machine.cgroups
-    present = [name for name in COURSE_CONTROLLERS if name in groups.controllers]
-    layout = "cgroup2 " + ",".join(present) if groups.kind == "v2" else f"cgroup {groups.kind}"
-    kernel = ".".join(machine.kernel.split(".")[:2])
+def header(chapter: Chapter, backend: Backend, kernel: str, cgroups: Cgroups) -> str:
+    """Kernel and cgroups are those that the tests will see: in the lab VM, the VM's."""
+    present = [name for name in COURSE_CONTROLLERS if name in cgroups.controllers]
+    layout = "cgroup2 " + ",".join(present) if cgroups.kind == "v2" else f"cgroup {cgroups.kind}"
+    version = ".".join(kernel.split(".")[:2])
     title = f"lab {chapter.number} {chapter.slug}"
-    return f"{title:<29}backend native  kernel {kernel}  {layout}".rstrip()
+    return f"{title:<29}backend {backend.kind}  kernel {version}  {layout}".rstrip()
+
+
+def no_backend_lines(backend: Backend) -> list[str]:
+    """Why nothing here can run all of the chapter's tests, and what would change that."""
+    if backend.kind != "none":
+        return []
+    return labelled("because", backend.why) + labelled("and", backend.problem)
 
 
 def plain_line(name: str, word: str, note: str) -> str:
@@ -80,9 +88,10 @@ def verdict_lines(catalog: Catalog, verdict: Verdict, in_full: bool) -> list[str
     return lines + (story_lines(catalog, verdict) if in_full else [])
 
 
-def earlier_line(numbers: list[str], failed: str) -> str:
+def earlier_line(numbers: list[str], failed: str, not_run: int = 0) -> str:
     span = numbers[0] if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
-    verdict = f"{failed} fails  -> course check {failed[:2]}" if failed else "all pass"
+    fine = f"none fails, {not_run} not run" if not_run else "all pass"
+    verdict = f"{failed} fails  -> course check {failed[:2]}" if failed else fine
     return f"{f'earlier stages {span}':<42}{verdict}"
 
 
@@ -97,7 +106,7 @@ def next_step(catalog: Catalog, verdicts: list[Verdict], earlier_failed: str,
         return f"fix {failed.exercise.id}, then ./course check"
     if earlier_failed:
         return f"./course check {earlier_failed[:2]}"
-    if any(v.status == "not_run" for v in verdicts):
+    if any(v.lacks_machine for v in verdicts):
         return "./course doctor says why some tasks cannot run"
     return following
 

@@ -1,9 +1,15 @@
-"""Checks that compile: the reference passes, starters fail loudly, mutants are caught."""
+"""Checks that compile: the reference passes, starters fail loudly, mutants are caught.
+
+All variants are built and run here. Where a test takes the lab VM, the variant's
+program is kept until the last is built; then one boot runs them all.
+"""
 
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kit.building import (
@@ -15,12 +21,14 @@ from kit.building import (
     preset_tree,
 )
 from kit.catalog import Catalog, Chapter, Exercise, Mistake, load_catalog
-from kit.catch2 import Case, escaped, run_tests, test_environment, test_programs
+from kit.catch2 import (Case, escaped, run_tests, test_environment, test_programs,
+                        wants_vm)
 from kit.diagnosis import diagnose
 from kit.doctor import userns_reason
 from kit.errors import BuildError, CourseError
 from kit.files import write_if_changed
 from kit.finding import Finding
+from kit.guest import Run, completed
 from kit.layout import Project
 from kit.machine import inspect_machine
 from kit.rootfs import is_static, make_rootfs
@@ -29,10 +37,21 @@ from kit.starters import starter_of
 
 # --- reference ---------------------------------------------------------------
 
-def all_cases(project: Project, bin: Path) -> list[Case]:
+def native_runs(project: Project, bin: Path) -> list[Run]:
     environment = test_environment(project, bin)
-    return [case for program in test_programs(bin)
-            for case in run_tests(program, "", environment).cases]
+    return [Run(program.name, run_tests(program, "", environment).cases, environment, program)
+            for program in test_programs(bin)]
+
+
+def unjudged(id: str, cases: list[Case]) -> bool:
+    """No test of the task could run, or one is left that the lab VM would have run."""
+    mine = [case for case in cases if id in case.task_ids()]
+    return bool(mine) and (all(case.status == "not_run" for case in mine)
+                           or any(map(wants_vm, mine)))
+
+
+def unjudged_note(ids: list[str]) -> str:
+    return f"tests of {' '.join(ids)} could not run: ./course test says why" if ids else ""
 
 
 def tagging_problems(catalog: Catalog, cases: list[Case]) -> list[str]:
@@ -54,13 +73,12 @@ def check_reference(project: Project) -> Finding:
     catalog = load_catalog(project)
     tree = preset_tree(project, "dev")
     build(project, tree, "unit_tests")
-    cases = all_cases(project, tree.bin)
+    cases = [case for said in completed(project, native_runs(project, tree.bin)) for case in said]
     problems = tagging_problems(catalog, cases)
     problems += [f"test '{case.test}' fails with the reference: {first_line(case)}"
                  for case in cases if case.status == "failed"]
-    idle = [id for id in sorted({id for case in cases for id in case.task_ids()})
-            if all(c.status == "not_run" for c in cases if id in c.task_ids())]
-    return Finding(problems, f"no test could run for {' '.join(idle)}" if idle else "")
+    ids = sorted({id for case in cases for id in case.task_ids()})
+    return Finding(problems, unjudged_note([id for id in ids if unjudged(id, cases)]))
 
 
 def first_line(case: Case) -> str:
@@ -123,6 +141,27 @@ class Workbench:
         build(self.project, self.tree, target)
 
 
+@contextmanager
+def kept_programs(project: Project) -> Iterator[Path]:
+    """Room for the programs that wait for the lab VM; 15 MB each."""
+    folder = project.build / "devcheck-kept"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(run: Run, folder: Path, name: str) -> Run:
+    """The next variant takes the place of this one's program."""
+    if not run.waiting:
+        return run
+    place = folder / name / run.program.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(run.program, place)
+    return replace(run, name=f"{name} {run.name}", program=place)
+
+
 def compile_problem(what: str, error: BuildError, project: Project) -> str:
     lines = first_errors(error.output, project.root) or [str(error)]
     return f"{what} does not compile: {lines[0].strip()}"
@@ -151,30 +190,54 @@ def todo_problems(exercise: Exercise, cases: list[Case], removed: set[str]) -> l
     return problems
 
 
-def idle(exercise: Exercise, cases: list[Case]) -> bool:
-    mine = [case for case in cases if exercise.id in case.task_ids()]
-    return bool(mine) and all(case.status == "not_run" for case in mine)
+@dataclass(frozen=True)
+class Starter:
+    """How the tests went with the starter of one task; it lacks all that are `removed`."""
+
+    exercise: Exercise
+    removed: set[str]
+    runs: list[Run]
+
+
+def of_chapter(run: Run, chapter: Chapter) -> Run:
+    """Other chapters' tests in the lab VM are left out: emulated, they would take an hour."""
+    if run.name == f"test_ch{chapter.number}":
+        return run
+    return replace(run, cases=[case for case in run.cases if not wants_vm(case)])
+
+
+def try_starter(bench: Workbench, exercise: Exercise, kept: Path) -> Starter:
+    project, chapter = bench.project, bench.catalog.chapter(exercise.chapter)
+    text = starter_of(project, bench.catalog, chapter, exercise.file)
+    bench.build_with(chapter, exercise.file, text, "unit_tests")
+    runs = [keep(of_chapter(run, chapter), kept, exercise.id)
+            for run in native_runs(project, bench.tree.bin)]
+    return Starter(exercise, {e.id for e in chapter.exercises if e.file == exercise.file}, runs)
+
+
+def judge_starters(project: Project, starters: list[Starter]) -> Finding:
+    answers = iter(completed(project, [run for starter in starters for run in starter.runs]))
+    problems, not_run = [], []
+    for starter in starters:
+        cases = [case for _ in starter.runs for case in next(answers)]
+        problems += todo_problems(starter.exercise, cases, starter.removed)
+        not_run += [starter.exercise.id] if unjudged(starter.exercise.id, cases) else []
+    return Finding(problems, unjudged_note(not_run))
 
 
 def check_todo(project: Project) -> Finding:
-    catalog = load_catalog(project)
-    bench = Workbench(project, catalog)
+    bench = Workbench(project, load_catalog(project))
     keep_tree(bench.tree)
-    problems, not_run = [], []
-    for exercise in catalog.exercises():
-        chapter = catalog.chapter(exercise.chapter)
-        removed = {e.id for e in chapter.exercises if e.file == exercise.file}
-        try:
-            starter = starter_of(project, catalog, chapter, exercise.file)
-            bench.build_with(chapter, exercise.file, starter, "unit_tests")
-        except BuildError as error:
-            problems.append(compile_problem(f"{exercise.id}: the starter", error, project))
-            continue
-        cases = all_cases(project, bench.tree.bin)
-        problems += todo_problems(exercise, cases, removed)
-        not_run += [exercise.id] if idle(exercise, cases) else []
-    bench.restore()
-    return Finding(problems, f"no test could run for {' '.join(not_run)}" if not_run else "")
+    problems, starters = [], []
+    with kept_programs(project) as kept:
+        for exercise in bench.catalog.exercises():
+            try:
+                starters.append(try_starter(bench, exercise, kept))
+            except BuildError as error:
+                problems.append(compile_problem(f"{exercise.id}: the starter", error, project))
+        bench.restore()
+        found = judge_starters(project, starters)
+    return Finding(problems + found.problems, found.not_run)
 
 
 # --- mutants -----------------------------------------------------------------
@@ -212,7 +275,16 @@ def mutant_verdict(catalog: Catalog, exercise: Exercise, mistake: Mistake,
     return "", True
 
 
-def try_mutant(bench: Workbench, exercise: Exercise, mistake: Mistake) -> tuple[str, bool]:
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake, built, and how the test went that should notice it."""
+
+    exercise: Exercise
+    mistake: Mistake
+    run: Run
+
+
+def try_mutant(bench: Workbench, exercise: Exercise, mistake: Mistake, kept: Path) -> Mutant:
     project, chapter = bench.project, bench.catalog.chapter(exercise.chapter)
     patch = project.solutions / chapter.folder / "mutants" / mistake.mutant
     target = f"test_ch{chapter.number}"
@@ -220,26 +292,36 @@ def try_mutant(bench: Workbench, exercise: Exercise, mistake: Mistake) -> tuple[
         text = mutated(project, chapter, exercise.file, patch)
         bench.build_with(chapter, exercise.file, text, target)
     except BuildError as error:
-        return compile_problem(f"mutant {mistake.mutant}", error, project), True
-    except CourseError as error:
-        return str(error), True
-    program = bench.tree.bin / target
-    environment = test_environment(project, bench.tree.bin)
+        raise CourseError(compile_problem(f"mutant {mistake.mutant}", error, project)) from None
+    program, environment = bench.tree.bin / target, test_environment(project, bench.tree.bin)
     cases = run_tests(program, escaped(mistake.fails), environment).cases
-    return mutant_verdict(bench.catalog, exercise, mistake, cases)
+    run = keep(Run(target, cases, environment, program), kept, patch.stem)
+    return Mutant(exercise, mistake, run)
+
+
+def judge_mutants(bench: Workbench, mutants: list[Mutant]) -> Finding:
+    problems, not_run = [], []
+    answers = completed(bench.project, [mutant.run for mutant in mutants])
+    for mutant, cases in zip(mutants, answers):
+        problem, judged = mutant_verdict(bench.catalog, mutant.exercise, mutant.mistake, cases)
+        problems += [problem] if problem else []
+        not_run += [] if judged else [mutant.mistake.id]
+    return Finding(problems, f"its test cannot run here: {', '.join(not_run)}" if not_run else "")
 
 
 def check_mutants(project: Project) -> Finding:
     if not shutil.which("patch"):
         return Finding(not_run="the program patch is not installed: ./course up --authors")
-    catalog = load_catalog(project)
-    bench = Workbench(project, catalog)
+    bench = Workbench(project, load_catalog(project))
     keep_tree(bench.tree)
-    problems, not_run = [], []
-    for exercise in catalog.exercises():
-        for mistake in exercise.mistakes:
-            problem, judged = try_mutant(bench, exercise, mistake)
-            problems += [problem] if problem else []
-            not_run += [] if judged else [mistake.id]
-    bench.restore()
-    return Finding(problems, f"its test cannot run here: {', '.join(not_run)}" if not_run else "")
+    problems, mutants = [], []
+    with kept_programs(project) as kept:
+        for exercise in bench.catalog.exercises():
+            for mistake in exercise.mistakes:
+                try:
+                    mutants.append(try_mutant(bench, exercise, mistake, kept))
+                except CourseError as error:
+                    problems.append(str(error))
+        bench.restore()
+        found = judge_mutants(bench, mutants)
+    return Finding(problems + found.problems, found.not_run)

@@ -3,23 +3,35 @@
 import argparse
 import re
 from dataclasses import dataclass
+from itertools import groupby
 
+from kit.backend import Backend, backend_of, why_not_native
+from kit.catalog import Chapter, read_chapter
 from kit.errors import ENVIRONMENT, PASS
+from kit.guest import why_no_vm
 from kit.layout import Project
 from kit.machine import Cgroups, Machine, inspect_machine, kernel_version
 from kit.terminal import flowed, labelled, say
+from kit.vm import accel
+from kit.vm.kernel import kernel_of
+from kit.vm.ready import UP
 
 HELP = "report kernel, cgroups, namespaces and tools, and how to fix what lacks"
 OLDEST = {"cmake": (3, 22), "g++": (11, 0)}
 NEEDED_TOOLS = ("cmake", "ninja", "g++", "busybox", "unshare")
 ALL = tuple(f"{number:02}" for number in range(1, 11))
+# What the course as a whole asks of cgroup v2.
+CONTROLLERS = ("memory", "cpu", "pids", "io", "cpuset", "hugetlb")
 
 
 @dataclass(frozen=True)
 class Problem:
+    """`in_vm`: where the lab VM can be used, it blocks nothing."""
+
     what: str
     fix: str
     blocks: tuple[str, ...]
+    in_vm: bool = False
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,14 +57,22 @@ def userns_reason(machine: Machine) -> Problem | None:
                    "container around this shell", "run on the machine itself, or as root", ALL)
 
 
+def cgroup_fix(cgroups: Cgroups) -> str:
+    if cgroups.kind != "v2":
+        return "boot with systemd.unified_cgroup_hierarchy=1 (then only v2)"
+    if "delegated" in cgroups.refusal:
+        return ("systemd-run --user --scope -p Delegate=yes bash starts a shell that has what "
+                "systemd delegates; or work as root")
+    return "use another machine"
+
+
 def cgroup_problem(cgroups: Cgroups) -> Problem | None:
-    if cgroups.kind == "v2":
+    missing = [name for name in CONTROLLERS if name not in cgroups.usable]
+    if not missing:
         return None
-    what = {"hybrid": "cgroup v1 and v2 side by side (hybrid): the controllers sit in v1",
-            "v1": "only cgroup v1 is mounted",
-            "none": "no cgroup file system is mounted"}[cgroups.kind]
-    return Problem(what, "boot with systemd.unified_cgroup_hierarchy=1 (then only v2)",
-                   ("03", "10"))
+    return Problem(why_not_native(cgroups, missing),
+                   f"the lab VM has them all ({UP}); or {cgroup_fix(cgroups)}",
+                   ("03", "10"), in_vm=True)
 
 
 def tool_problems(machine: Machine) -> list[Problem]:
@@ -105,7 +125,32 @@ def fact_lines(machine: Machine) -> list[str]:
         lines += labelled(label, text, 0, 12)
     lines += flowed(tools, " " * 12, "tools".ljust(12))
     lines += labelled("not here", " ".join(absent), 0, 12) if absent else []
-    return [*lines, "backend".ljust(12) + "native"]
+    return lines
+
+
+def backend_words(backend: Backend) -> str:
+    return {"native": "native", "vm": f"lab VM ({backend.why})",
+            "none": f"none ({backend.why})"}[backend.kind]
+
+
+def backend_lines(backends: list[tuple[str, Backend]]) -> list[str]:
+    """Neighbours that are alike stand together: 01-02 native  03 lab VM (why)."""
+    items = []
+    for words, group in groupby(backends, key=lambda pair: backend_words(pair[1])):
+        numbers = [number for number, _ in group]
+        span = numbers[0] if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
+        items.append(f"{span} {words}")
+    return flowed(items, " " * 12, "backend".ljust(12))
+
+
+def vm_text(project: Project, vm_problem: str | None) -> str:
+    """Whether KVM works is known after the first boot only: a probe takes seconds."""
+    if vm_problem:
+        return vm_problem
+    kernel = kernel_of(project)
+    known = accel.access_problem() or accel.remembered(accel.cache_key(kernel))
+    how = {None: "KVM is tried at the first boot", "": "KVM"}.get(known, f"emulated (KVM: {known})")
+    return f"kernel {kernel.release}, {how}"
 
 
 def chapter_words(blocks: tuple[str, ...]) -> str:
@@ -114,30 +159,39 @@ def chapter_words(blocks: tuple[str, ...]) -> str:
     return ("chapter " if len(blocks) == 1 else "chapters ") + " ".join(blocks)
 
 
-def problem_lines(problem: Problem) -> list[str]:
-    return [*labelled("problem", problem.what, 0, 12),
-            *labelled("", f"blocks {chapter_words(problem.blocks)}", 0, 12),
+def blocked(problem: Problem, vm_problem: str | None) -> tuple[str, ...]:
+    return () if problem.in_vm and vm_problem is None else problem.blocks
+
+
+def problem_lines(problem: Problem, vm_problem: str | None) -> list[str]:
+    blocks = blocked(problem, vm_problem)
+    said = f"blocks {chapter_words(blocks)}" if blocks else "blocks nothing: there is the lab VM"
+    return [*labelled("problem", problem.what, 0, 12), *labelled("", said, 0, 12),
             *labelled("fix", problem.fix, 0, 12)]
 
 
-def blocks_this_tree(problem: Problem, project: Project) -> bool:
-    present = {folder.name[:2] for folder in project.chapter_folders()}
-    return bool(present & set(problem.blocks))
+def readable_chapters(project: Project) -> list[Chapter]:
+    """What is wrong with the others is the business of `dev check`."""
+    read = [read_chapter(folder)[0] for folder in project.chapter_folders()]
+    return [chapter for chapter in read if chapter]
 
 
-def report(project: Project, machine: Machine) -> list[Problem]:
+def report(project: Project, machine: Machine, vm_problem: str | None) -> list[Problem]:
     """Print everything; returns the problems that block a chapter of this tree."""
-    problems = find_problems(machine)
-    for line in fact_lines(machine):
-        say(line)
+    problems, chapters = find_problems(machine), readable_chapters(project)
+    backends = [(chapter.number, backend_of(chapter, machine, vm_problem)) for chapter in chapters]
+    lines = fact_lines(machine) + labelled("lab VM", vm_text(project, vm_problem), 0, 12)
+    lines += backend_lines(backends)
     for problem in problems:
-        for line in problem_lines(problem):
-            say(line)
-    return [problem for problem in problems if blocks_this_tree(problem, project)]
+        lines += problem_lines(problem, vm_problem)
+    for line in lines:
+        say(line)
+    present = {chapter.number for chapter in chapters}
+    return [problem for problem in problems if present & set(blocked(problem, vm_problem))]
 
 
 def run(project: Project, args: argparse.Namespace) -> int:
     del args
-    blocking = report(project, inspect_machine())
+    blocking = report(project, inspect_machine(), why_no_vm(project))
     say("next: ./course up" if not blocking else "next: fix the problems above, then ./course up")
     return ENVIRONMENT if blocking else PASS

@@ -24,14 +24,30 @@ UNASKED = {"vagrant"}
 USERNS_SYSCTLS = ("kernel.unprivileged_userns_clone",
                   "kernel.apparmor_restrict_unprivileged_userns", "user.max_user_namespaces")
 
+WITHOUT_V2 = {"v1": "only cgroup v1 is mounted", "none": "no cgroup file system is mounted"}
+
 
 @dataclass(frozen=True)
 class Cgroups:
-    """kind is v2, hybrid, v1 or none; mount is where the v2 tree hangs."""
+    """kind is v2, hybrid, v1 or none; mount is where the v2 tree hangs.
+
+    `usable` are the controllers that this user can give to groups of their own,
+    `refusal` says why not more.
+    """
 
     kind: str
     mount: str = ""
     controllers: tuple[str, ...] = ()
+    usable: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A folder of the v2 tree: what it could hand down, and whether we may make groups in it."""
+
+    controllers: tuple[str, ...] = ()
+    is_writable: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,10 +90,41 @@ def read_text(path: Path) -> str:
         return ""
 
 
-def read_cgroups() -> Cgroups:
+def own_group(proc_self_cgroup: str) -> str:
+    """cgroups(7): the line of the v2 tree is 0::/path."""
+    match = re.search(r"^0::(/.*)$", proc_self_cgroup, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def judge_usable(kind: str, is_root: bool, root: Group,
+                 parent: Group) -> tuple[tuple[str, ...], str]:
+    """(controllers, why not more): root has the whole tree, a user what systemd delegated."""
+    if kind in WITHOUT_V2:
+        return (), WITHOUT_V2[kind]
+    if not root.controllers:
+        return (), "the v2 tree has no controllers"
+    if is_root:
+        return (root.controllers, "") if root.is_writable else ((), "the v2 tree is read-only")
+    if not parent.is_writable:
+        return (), "your session's group is not delegated to you"
+    lacking = [name for name in root.controllers if name not in parent.controllers]
+    return parent.controllers, f"not delegated to you: {' '.join(lacking)}" if lacking else ""
+
+
+def read_group(folder: Path) -> Group:
+    """cgroups(7), "delegation containment": to move a process takes both cgroup.procs files."""
+    names = tuple(read_text(folder / "cgroup.controllers").split())
+    return Group(names, os.access(folder, os.W_OK) and os.access(folder / "cgroup.procs", os.W_OK))
+
+
+def read_cgroups(is_root: bool) -> Cgroups:
     layout = parse_cgroup_mounts(read_text(Path("/proc/self/mountinfo")))
-    controllers = read_text(Path(layout.mount or "/nowhere") / "cgroup.controllers").split()
-    return Cgroups(layout.kind, layout.mount, tuple(controllers))
+    top, own = Path(layout.mount or "/nowhere"), own_group(read_text(Path("/proc/self/cgroup")))
+    root = read_group(top)
+    # A process that is in the root has no group above it.
+    parent = read_group((top / own.lstrip("/")).parent) if len(own) > 1 else Group()
+    return Cgroups(layout.kind, layout.mount, root.controllers,
+                   *judge_usable(layout.kind, is_root, root, parent))
 
 
 def kernel_version(release: str) -> tuple[int, int]:
@@ -121,12 +168,17 @@ def overlay_present() -> bool:
     return "/overlay.ko" in read_text(modules / "modules.dep")
 
 
+def in_lab_vm() -> bool:
+    """As kit.vm tells what runs in it."""
+    return os.environ.get("TENON_LAB_VM") == "1"
+
+
 def inspect_machine() -> Machine:
     is_root = os.geteuid() == 0
     return Machine(
         distribution=distribution_name(read_text(Path("/etc/os-release"))),
         has_apt=bool(shutil.which("apt-get")),
         kernel=platform.release(), architecture=platform.machine(), is_root=is_root,
-        cgroups=read_cgroups(), sysctls=read_sysctls(),
+        cgroups=read_cgroups(is_root), sysctls=read_sysctls(),
         namespaces_refused=probe_namespaces(is_root), has_overlay=overlay_present(),
         tools={name: version_of(command) for name, command in TOOLS.items()})

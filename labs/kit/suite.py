@@ -1,26 +1,31 @@
-"""test: the project's whole suite, group by group, ending in one line of counts."""
+"""test: the project's whole suite, group by group, ending in one line of counts.
+
+First what this machine can run. Tests that only the lab VM can run go there all
+at once, and their groups come after; the checks of `dev check` are last.
+"""
 
 import argparse
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kit.building import build, preset_tree, show_build_error
-from kit.catch2 import Case, escaped, listed_names, run_tests, test_environment, test_programs
+from kit.catch2 import (Case, escaped, listed_names, read_report, run_tests, test_environment,
+                        test_programs, wants_vm)
 from kit.dev import CHECKS, run_one
 from kit.errors import BUILD, FAILURES, PASS, BuildError, CourseError
+from kit.guest import Run, ask_vm, why_no_vm, with_remedy
 from kit.layout import Project
+from kit.pytests import ITS_OWN, NONE_COLLECTED, pytest_command, report_to, with_kit
 from kit.story import failure_lines
 from kit.terminal import painted, say, seconds, wrapped
 
 HELP = "the project's whole suite"
 SHELL_TESTS = ("tests/shell", "tests/attack", "tests/meta")
-# pytest(1): no test was collected; so it is when none in this folder has the text in its name.
-NONE_COLLECTED = 5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +35,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass
 class Group:
-    """What one program or folder of tests said."""
+    """What one program or folder of tests said; `program` is the one, if it is a program."""
 
     name: str
     cases: list[Case] = field(default_factory=list)
     seconds: float = 0.0
+    program: Path | None = None
+    in_vm: int = 0
 
     def count(self, status: str) -> int:
         return sum(case.status == status for case in self.cases)
@@ -42,7 +49,8 @@ class Group:
     def line(self) -> str:
         counts = (f"{self.count('passed'):>4} passed {self.count('failed'):>3} failed "
                   f"{self.count('not_run'):>3} skipped")
-        return f"{self.name:<24}{counts} {seconds(self.seconds):>8}"
+        more = f"  {self.in_vm:>3} to VM" if self.in_vm else ""
+        return f"{self.name:<24}{counts} {seconds(self.seconds):>8}{more}"
 
 
 def show(group: Group) -> None:
@@ -58,49 +66,19 @@ def show(group: Group) -> None:
 
 # --- pytest ------------------------------------------------------------------
 
-def pytest_python() -> str:
-    """Debian packages pytest for its own Python, which need not be the one running."""
-    for python in (sys.executable, "/usr/bin/python3"):
-        if subprocess.run([python, "-c", "import pytest"], capture_output=True,
-                          check=False).returncode == 0:
-            return python
-    raise CourseError("pytest is not installed: ./course up installs python3-pytest")
-
-
-def junit_case(element: ElementTree.Element) -> Case:
-    name, took = element.get("name", "?"), float(element.get("time", "0"))
-    for kind, status in (("failure", "failed"), ("error", "failed"), ("skipped", "not_run")):
-        found = element.find(kind)
-        if found is None:
-            continue
-        message = found.get("message", "") or (found.text or "")
-        if status == "not_run":
-            return Case(name, status, reason=message.splitlines()[0] if message else "skipped")
-        return Case(name, status, seconds=took, observed="\n".join(message.splitlines()[:8]),
-                    expected=element.get("classname", ""))
-    return Case(name, "passed", seconds=took)
-
-
-def junit_cases(path: Path) -> list[Case]:
-    return [junit_case(element) for element in ElementTree.parse(path).iter("testcase")]
-
-
 def run_pytest(project: Project, folder: str, environment: dict[str, str],
                text: str) -> Group:
     begin = time.monotonic()
     stem = folder.replace("/", "-")
-    report, log = project.build / f"{stem}.xml", project.build / f"{stem}.log"
-    report.unlink(missing_ok=True)
-    command = [pytest_python(), "-m", "pytest", "-q", "-p", "no:cacheprovider",
-               f"--junitxml={report}", folder]
-    # Not -k, which reads its text as an expression: tests/conftest.py looks for it.
-    environment = environment | {"TENON_NAME_FILTER": text}
+    report, log = project.build / f"{stem}.jsonl", project.build / f"{stem}.log"
+    report.write_text("", encoding="utf-8")
+    environment = with_kit(environment) | report_to(report, text)
     with log.open("w", encoding="utf-8") as out:
-        status = subprocess.run(command, cwd=project.root, env=environment, stdout=out,
-                                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                check=False).returncode
-    cases = junit_cases(report) if report.is_file() else []
-    if status not in (0, 1, NONE_COLLECTED) or not (cases or status == NONE_COLLECTED):
+        status = subprocess.run(pytest_command(project, [folder]), cwd=project.root,
+                                env=environment, stdout=out, stderr=subprocess.STDOUT,
+                                stdin=subprocess.DEVNULL, check=False).returncode
+    cases = read_report(report)
+    if status not in ITS_OWN or not (cases or status == NONE_COLLECTED):
         cases.append(Case(f"pytest {folder}", "failed", expected="pytest runs to its end",
                           observed=f"exit status {status}; see {project.relative(log)}"))
     return Group(folder, cases, time.monotonic() - begin)
@@ -133,17 +111,49 @@ def run_program(program: Path, text: str, environment: dict[str, str]) -> Group:
     if text and not chosen:
         return Group(program.name)
     outcome = run_tests(program, ",".join(escaped(name) for name in chosen), environment)
-    return Group(program.name, outcome.cases, outcome.seconds)
+    return Group(program.name, outcome.cases, outcome.seconds, program)
 
 
-def groups(project: Project, bin: Path, text: str):
-    """Each group as soon as it has finished."""
-    environment = test_environment(project, bin)
+def native_groups(project: Project, environment: dict[str, str], text: str) -> Iterator[Group]:
+    bin = Path(environment["TENON_BIN"])
     for program in test_programs(bin):
         yield run_program(program, text, environment)
     for folder in SHELL_TESTS:
         if any((project.root / folder).glob("test_*.py")):
             yield run_pytest(project, folder, environment, text)
+
+
+def set_aside(group: Group) -> Group:
+    """Without the tests that go to the lab VM."""
+    own = [case for case in group.cases if not wants_vm(case)]
+    return replace(group, cases=own, in_vm=len(group.cases) - len(own))
+
+
+def vm_groups(project: Project, environment: dict[str, str],
+              groups: list[Group]) -> Iterator[Group]:
+    runs = [Run(f"lab VM {group.name}", group.cases, environment, group.program)
+            for group in groups if any(map(wants_vm, group.cases))]
+    for run, outcome in zip(runs, ask_vm(project, runs)):
+        yield Group(run.name, outcome.cases, outcome.seconds)
+
+
+def suite_groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
+    """Each as soon as it has finished; with no machine to be had, its tests say what it takes."""
+    environment = test_environment(project, bin)
+    problem = why_no_vm(project)
+    done: list[Group] = []
+    for group in native_groups(project, environment, text):
+        done.append(group)
+        if problem:
+            yield replace(group, cases=[with_remedy(case, problem) for case in group.cases])
+        else:
+            yield set_aside(group)
+    if not problem:
+        yield from vm_groups(project, environment, done)
+
+
+def groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
+    yield from suite_groups(project, bin, text)
     for name in CHECKS:
         if contains(name, text):
             yield run_dev_check(project, name)
@@ -181,7 +191,7 @@ def run(project: Project, args: argparse.Namespace) -> int:
         return BUILD
     cases: list[Case] = []
     for group in groups(project, bin, args.text):
-        if group.cases:
+        if group.cases or group.in_vm:
             show(group)
             cases += group.cases
     if not cases:

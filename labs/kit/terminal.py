@@ -3,7 +3,7 @@
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 WIDTH = 79
@@ -26,19 +26,26 @@ def say(line: str = "") -> None:
     print(line, flush=True)
 
 
+def stand(note: str) -> None:
+    """In place of the line that stands there; the terminal may be gone (SIGHUP)."""
+    with suppress(OSError):
+        print(f"\r\033[K{note[:WIDTH]}", end="", flush=True)
+
+
 @contextmanager
-def passing(note: str) -> Iterator[None]:
-    """A note that stands on a terminal while something takes long, and then goes."""
+def passing(note: str) -> Iterator[Callable[[str], None]]:
+    """A note that stands on a terminal while something takes long, and then goes.
+
+    Yields what changes it.
+    """
     if not sys.stdout.isatty():
-        yield
+        yield lambda note: None
         return
-    print(note, end="", flush=True)
+    stand(note)
     try:
-        yield
+        yield stand
     finally:
-        # The terminal may be gone (SIGHUP).
-        with suppress(OSError):
-            print("\r\033[K", end="", flush=True)
+        stand("")
 
 
 def wrapped(text: str, indent: str, first: str | None = None) -> list[str]:
@@ -68,7 +75,8 @@ def flowed(items: Iterable[str], indent: str, first: str) -> list[str]:
             lines.append(line)
             candidate = indent + item
         if len(candidate) > WIDTH:
-            *full, candidate = wrapped(candidate.strip(), indent + "  ", candidate[: len(indent)])
+            start, rest = candidate[:len(indent)], candidate[len(indent):].strip()
+            *full, candidate = wrapped(rest, indent + "  ", start)
             lines += full
         line = candidate
     return [*lines, line] if line.strip() else lines

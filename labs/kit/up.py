@@ -5,15 +5,18 @@ import re
 import time
 from pathlib import Path
 
+from kit.backend import missing_controllers
 from kit.building import BUILDING, build, keep_tree, preset_tree, show_build_error
-from kit.doctor import report, userns_reason
+from kit.doctor import readable_chapters, report, userns_reason
 from kit.errors import PASS, BuildError, CourseError
+from kit.guest import why_no_vm
 from kit.isolation import show_container
 from kit.layout import Project
-from kit.machine import Machine, inspect_machine
+from kit.machine import Machine, in_lab_vm, inspect_machine
 from kit.packages import ensure_packages
 from kit.rootfs import make_rootfs
-from kit.terminal import passing, say, seconds
+from kit.terminal import labelled, passing, say, seconds
+from kit.vm.ready import ensure_vm
 
 HELP = "first run: install what is missing, build, run a container, show why it is one"
 
@@ -57,10 +60,26 @@ def require_namespaces(machine: Machine) -> None:
         raise CourseError(f"{problem.what}; {problem.fix}")
 
 
+def prepare_vm(project: Project, machine: Machine, assume_yes: bool) -> None:
+    """Where some chapter's tests cannot run on this machine. Without it all else still works."""
+    lacking = [chapter for chapter in readable_chapters(project)
+               if missing_controllers(chapter, machine.cgroups)]
+    if not lacking or in_lab_vm():
+        return
+    try:
+        ensure_vm(project, machine, assume_yes)
+    except CourseError as error:
+        numbers = " ".join(chapter.number for chapter in lacking)
+        for line in labelled("lab VM", f"not here, so part of chapter {numbers} cannot be tested: "
+                             f"{error}", 0, 12):
+            say(line)
+
+
 def run(project: Project, args: argparse.Namespace) -> int:
     machine = inspect_machine()
-    report(project, machine)
+    report(project, machine, why_no_vm(project))
     ensure_packages(machine, args.authors, args.yes)
+    prepare_vm(project, machine, args.yes)
     require_namespaces(inspect_machine())
     stage = build_stages(project)
     rootfs = prepare_rootfs(project)

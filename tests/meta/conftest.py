@@ -4,6 +4,7 @@ import argparse
 import ctypes
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -194,10 +195,37 @@ def rootfs() -> Path:
         pytest.skip(str(error))
 
 
+@pytest.fixture
+def lab_vm(monkeypatch):
+    """Stands for the lab VM: the same command on this machine. Returns the jobs that came."""
+    from kit import attack, guest
+    jobs = []
+
+    def run_job(project, job, stdout=1, stderr=2):
+        jobs.append(job)
+        os.write(stderr, b"vm: a stand-in\n")
+        inside = {"PATH": os.environ["PATH"], "TENON_LAB_VM": "1", **job.environment}
+        return subprocess.run(job.command, cwd=job.cwd, env=inside, stdin=subprocess.DEVNULL,
+                              stdout=stdout, stderr=stderr, check=False).returncode
+    monkeypatch.delenv("TENON_LAB_VM", raising=False)
+    monkeypatch.setattr(guest, "vm_problem", lambda project: None)
+    monkeypatch.setattr(guest, "PASSED", {})
+    for module in (guest, attack):
+        monkeypatch.setattr(module, "run_job", run_job)
+    return jobs
+
+
 def call(verb, project, *words: str) -> int:
     parser = argparse.ArgumentParser()
     verb.arguments(parser)
     return verb.run(project, parser.parse_args(words))
+
+
+@pytest.fixture
+def built_in_vm(built):
+    """The same, but the test of 01.2 needs the lab VM."""
+    (built.root / "tests/test_ch01.cpp").write_text(small_cmake.TEST_IN_VM, encoding="utf-8")
+    return built
 
 
 @pytest.fixture

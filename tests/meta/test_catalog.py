@@ -32,6 +32,10 @@ def test_the_small_course_is_in_order(project):
     ('"lid-shut.patch"', '"other.patch"', "no mistake in exercises.toml names this mutant"),
     ('chapter = "01"', 'chapter = "02"', "exercises.toml says chapter 02"),
     ('title = "Boxes"', 'title = ', "exercises.toml: "),
+    ('needs = ', 'controllers = ["cpuz"]\nneeds = ', "there is no controller 'cpuz'"),
+    ('needs = ', 'controllers = [1]\nneeds = ', "'controllers' must hold strings only"),
+    ('needs = ', 'controllers = "cpu"\nneeds = ', "'controllers' must be a list"),
+    ('needs = ', 'attack = "host"\nneeds = ', "'attack' may only be \"vm\""),
 ])
 def test_a_fault_in_the_catalog_is_found(project, edit, old, new, said):
     edit(TOML, old, new)
@@ -58,3 +62,11 @@ def test_a_task_is_found_without_leading_zero(project):
 def test_an_unknown_task_is_an_error(project):
     with pytest.raises(CourseError, match="no task 01.9"):
         load_catalog(project).exercise("01.9")
+
+
+def test_a_chapter_may_say_what_it_asks_of_the_machine(project, edit):
+    chapter = load_catalog(project).chapters[0]
+    assert (chapter.controllers, chapter.attack) == ((), "")
+    edit(TOML, "needs = ", 'controllers = ["memory", "io"]\nattack = "vm"\nneeds = ')
+    chapter = load_catalog(project).chapters[0]
+    assert (chapter.controllers, chapter.attack) == (("memory", "io"), "vm")

@@ -10,17 +10,9 @@ from kit import catch2
 from conftest import ROOT
 from kit.catch2 import (escaped, listed_names, listing, parse_listing, run_tests,
                         squeezed)
-from kit.suite import (Group, closing_line, junit_cases, run_dev_check, run_program,
-                       run_pytest)
+from kit.suite import Group, closing_line, run_dev_check, run_program, run_pytest
 
 LINE = '{"test":"first","tags":["01.1","uses-02.1"],"status":"passed","seconds":0.1}'
-JUNIT = """<testsuites><testsuite>
-<testcase classname="m" name="good" time="0.1"/>
-<testcase classname="m" name="bad" time="0.2"><failure message="assert 1 == 2">trace</failure>
-</testcase>
-<testcase classname="m" name="left" time="0"><skipped message="needs root"/></testcase>
-</testsuite></testsuites>"""
-
 
 @pytest.fixture
 def program(tmp_path: Path):
@@ -149,10 +141,7 @@ def test_the_last_line_has_the_counts():
     assert closing_line([]) == "0 passed, 0 failed, 0 skipped"
 
 
-def test_a_junit_report_is_read(tmp_path):
-    (tmp_path / "r.xml").write_text(JUNIT, encoding="utf-8")
-    cases = junit_cases(tmp_path / "r.xml")
-    assert [(c.test, c.status) for c in cases] == \
-        [("good", "passed"), ("bad", "failed"), ("left", "not_run")]
-    assert cases[1].observed == "assert 1 == 2" and cases[2].reason == "needs root"
-    assert len(Group("a/long/folder/of/tests/here", cases, 12.3).line()) < 80
+def test_a_group_is_one_line():
+    cases = [catch2.Case("a", "passed"), catch2.Case("b", "not_run")]
+    assert Group("tests/meta", cases, 12.3, in_vm=14).line() == \
+        "tests/meta                 1 passed   0 failed   1 skipped    12.3s   14 to VM"

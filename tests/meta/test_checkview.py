@@ -1,10 +1,12 @@
 """The text of `check`, compared with what course-kit.md fixes."""
 
+from kit.backend import Backend
 from kit.catalog import load_catalog
 from kit.catch2 import Case
-from kit.checkview import earlier_line, header, next_step, plain_line, score_lines, verdict_lines
+from kit.checkview import (earlier_line, header, next_step, no_backend_lines, plain_line,
+                           score_lines, verdict_lines)
 from kit.machine import Cgroups, Machine
-from kit.tasks import Verdict
+from kit.tasks import Verdict, judge
 
 HOST = Machine("Debian", True, "6.1.0-18-amd64", "x86_64", True,
                Cgroups("v2", "/sys/fs/cgroup", ("cpuset", "cpu", "memory", "pids")))
@@ -40,7 +42,8 @@ def screen(project, case: Case) -> list[str]:
     first, second = catalog.exercises()
     verdicts = [Verdict(first, "failed", 0.41, cases=[case]),
                 Verdict(second, "not_run", note="needs 01.1")]
-    lines = [header(catalog.chapters[0], HOST), plain_line("build", "ok", "2.1s")]
+    top = header(catalog.chapters[0], Backend("native"), HOST.kernel, HOST.cgroups)
+    lines = [top, plain_line("build", "ok", "2.1s")]
     lines += verdict_lines(catalog, verdicts[0], True) + verdict_lines(catalog, verdicts[1], False)
     lines.append(earlier_line(["00"], ""))
     return lines + score_lines(verdicts, next_step(catalog, verdicts, "", "nothing"))
@@ -94,3 +97,30 @@ def test_a_long_reason_is_wrapped_not_cut(project):
         lines = verdict_lines(catalog, Verdict(catalog.exercise("01.2"), status, 0.1, reason), True)
         assert max(map(len, lines)) < 80 and len(lines) > 1
         assert reason in " ".join(" ".join(lines[1:]).split())
+
+
+def test_the_header_names_where_the_tests_run(project):
+    chapter = load_catalog(project).chapters[0]
+    line = header(chapter, Backend("vm", "v1"), "6.1.0-56-amd64",
+                  Cgroups("v2", "", ("memory", "cpu", "pids", "io", "cpuset", "hugetlb")))
+    assert line == ("lab 01 boxes                 backend vm  kernel 6.1  cgroup2 "
+                    "cpu,memory,pids,io")
+    nowhere = Backend("none", "only cgroup v1 is mounted", "qemu is missing: ./course vm up")
+    assert "backend none" in header(chapter, nowhere, "6.1", HOST.cgroups)
+    text = " ".join(" ".join(no_backend_lines(nowhere)).split())
+    assert "only cgroup v1 is mounted" in text and "./course vm up" in text
+    assert no_backend_lines(Backend("native")) == []
+
+
+def test_half_of_the_tests_are_no_pass(project):
+    task = load_catalog(project).exercise("01.1")
+    cases = [Case("here", "passed"), Case("there", "not_run", reason="lab VM: needs a lid")]
+    verdict = judge(task, cases, 0.1)
+    assert (verdict.status, verdict.lacks_machine, verdict.note) == \
+        ("not_run", True, "lab VM: needs a lid")
+    there = Case("there", "not_run", reason="in the lab VM: needs a lid")
+    assert judge(task, [cases[0], there], 0.1).status == "passed"
+
+
+def test_earlier_stages_that_were_not_run_are_counted():
+    assert earlier_line(["01"], "", 2).endswith("none fails, 2 not run")

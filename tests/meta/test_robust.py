@@ -302,9 +302,10 @@ def test_a_passing_note_is_for_terminals_and_goes(capsys):
     assert capsys.readouterr().out == ""
     ours, theirs = pty.openpty()
     program = (f"import sys; sys.path.insert(0, {str(ROOT / 'labs')!r})\n"
-               "from kit.terminal import passing\nwith passing('building ...'): pass")
+               "from kit.terminal import passing\n"
+               "with passing('building ...') as change: change('x' * 100)")
     subprocess.run([sys.executable, "-c", program], stdout=theirs, check=True)
-    assert os.read(ours, 100) == b"building ...\r\033[K"
+    assert os.read(ours, 200) == b"\r\033[Kbuilding ...\r\033[K" + b"x" * 79 + b"\r\033[K"
     os.close(ours)
     os.close(theirs)
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from kit.backend import vm_reason
+from kit.catalog import read_chapter
+from kit.machine import read_cgroups
 from kit.transcript import matches, parse, run_block, transcript_environment
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*/transcript.md"))
@@ -64,6 +67,11 @@ def test_errors_are_output_too():
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=[path.parent.name for path in CHAPTERS])
 def test_transcript_is_true(path: Path, stages: Path, rootfs: Path, own_mounts):
+    chapter, problems = read_chapter(path.parent)
+    assert not problems
+    reason = vm_reason(chapter, read_cgroups(os.geteuid() == 0))
+    if reason:
+        pytest.skip(reason)
     environment = transcript_environment(stages, rootfs)
     for steps in parse(path.read_text(encoding="utf-8")):
         found = run_block(steps, ROOT, environment, own_mounts)

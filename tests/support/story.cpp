@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -86,7 +87,7 @@ void append_report(bool passed) {
 // half-changed, so the report may be written from here; then it is over.
 void on_time_limit(int) {
     fact("hangs", true);
-    judge(false, fmt::format("the test ends within {} s", time_limit_seconds),
+    judge(false, fmt::format("the test ends within {} s", time_limit_seconds()),
           "it does not: a loop without end, or waiting for a message that never comes");
     append_report(false);
     constexpr std::string_view words = "time limit reached: the test hangs\n";
@@ -108,7 +109,7 @@ void begin_story(std::string name, std::vector<std::string> tags) {
     story.begin = Clock::now();
     story.process = ::getpid();
     std::signal(SIGALRM, on_time_limit);
-    ::alarm(time_limit_seconds);
+    ::alarm(time_limit_seconds());
 }
 
 void end_story(bool passed, const Surroundings& before) {
@@ -201,6 +202,18 @@ bool judge(bool ok, std::string expected, std::string observed) {
 
 void not_run(std::string reason) {
     story.not_run_reason = std::move(reason);
+}
+
+unsigned time_factor() {
+    const char* text = std::getenv("TENON_TIME_FACTOR");
+    // Text that is no number counts as 0.
+    const long factor = text == nullptr ? 1 : std::strtol(text, nullptr, 10);
+    return static_cast<unsigned>(std::clamp(factor, 1L, 100L));
+}
+
+unsigned time_limit_seconds() {
+    constexpr unsigned on_an_idle_machine = 10;
+    return on_an_idle_machine * time_factor();
 }
 
 int leak_count() {

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kit.timing import scaled
 from shellkit import kernel
 
-PATIENCE = 30.0
+PATIENCE = scaled(30.0)
 READY = "-- ready --"
 # The last command is never the shell's own process: `read` is built in.
 HOLD = f"echo '{READY}'; read -r _"

@@ -16,6 +16,15 @@ struct Hint {
     std::string_view advice;
 };
 
+constexpr std::string_view not_delegated =
+    "that group is not yours to change: run as root, or in a group that systemd hands over to you: "
+    "systemd-run --user --scope -p Delegate=yes COMMAND";
+
+constexpr std::string_view too_few_delegated =
+    "that group passes on fewer controllers, and is not yours to change: run as root, or let "
+    "systemd hand them over to you: systemctl edit user@.service, with [Service] Delegate=cpu "
+    "cpuset io memory pids, then systemd-run --user --scope -p Delegate=yes COMMAND";
+
 // The first row that fits is taken: (call, errno) rows stand before the rows for any call.
 constexpr std::array hints{
     Hint{"clone3", EPERM,
@@ -75,6 +84,43 @@ constexpr std::array hints{
         "255 bytes"},
     Hint{"setresuid", EINVAL, "that user namespace has no root: nobody mapped id 0 in it"},
     Hint{"setresgid", EINVAL, "that user namespace has no root: nobody mapped id 0 in it"},
+    Hint{
+        "clone3", EAGAIN,
+        "a limit on processes is reached: pids.max of the cgroup or of one above it, or ulimit -u"},
+    Hint{"create cgroup", EEXIST, "a group of that name is there already: choose another name"},
+    Hint{"create cgroup", ENOENT, "the group above it does not exist: make it first, by mkdir"},
+    Hint{"create cgroup", EACCES, not_delegated},
+    Hint{"create cgroup", EPERM, not_delegated},
+    Hint{"create cgroup", EROFS,
+         "cgroupfs is mounted read-only here: inside a container, groups cannot be made unless "
+         "its engine allows it"},
+    Hint{"create cgroup", EAGAIN,
+         "a group above it limits how many there may be: cgroup.max.descendants, cgroup.max.depth"},
+    Hint{"open cgroup", ENOENT, "there is no such group: see it with ls /sys/fs/cgroup"},
+    Hint{"enable controllers", EBUSY,
+         "no internal processes: a group either has processes or passes controllers on. Move "
+         "those in its cgroup.procs to a group below it, or name another place with "
+         "--cgroup-path"},
+    Hint{"enable controllers", EACCES, too_few_delegated},
+    Hint{"enable controllers", EPERM, too_few_delegated},
+    Hint{"enable controllers", EOPNOTSUPP,
+         "a threaded group has no such controllers: see its cgroup.type"},
+    Hint{"apply limit", ENOENT, "this kernel or this controller has no such file"},
+    Hint{"apply limit", EINVAL, "the kernel does not take that value for this file"},
+    Hint{"apply limit", ERANGE, "the value is out of the range that the kernel takes"},
+    Hint{"apply limit", ENODEV,
+         "limits belong to whole disks: not to partitions, nor to numbers that no disk has "
+         "(lsblk lists them)"},
+    Hint{"apply limit", EACCES, not_delegated},
+    Hint{"attach to cgroup", EBUSY,
+         "no internal processes: the group passes controllers on, so only groups below it may "
+         "have processes"},
+    Hint{"attach to cgroup", EACCES, not_delegated},
+    Hint{"attach to cgroup", ESRCH, "that process has ended"},
+    Hint{"wait for cgroup", ETIMEDOUT,
+         "a process that waits for a disk or a dead server cannot be stopped before it is "
+         "answered (state D in ps)"},
+    Hint{"remove cgroup", EBUSY, "somebody moved a process into it meanwhile: try again"},
     Hint{"mount", EISDIR, "a file can only cover a file, and that target is a folder"},
     Hint{"mount", ENOTDIR, "a folder can only cover a folder, and that target is a file"},
     Hint{"pivot_root", EINVAL,

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "tenon/ending.hpp"
 #include "tenon/error.hpp"
 #include "tenon/hints.hpp"
 #include "tenon/log.hpp"
@@ -37,9 +38,19 @@ void fill_standard_descriptors() {
     }
 }
 
+// Everything is cleaned up: now the signal may have what it asked for, and our parent sees it.
+int end_by(int signal) {
+    trace::flush();
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+    return 128 + signal;  // blocked by our caller: told as a shell would
+}
+
 int run_and_report(std::string_view program, const std::function<int()>& body) {
     try {
         return body();
+    } catch (const EndedBySignal& end) {
+        return end_by(end.signal());
     } catch (const SysError& error) {
         report(program, error.what(), hint_for(error));
         return exit_code_for(error);

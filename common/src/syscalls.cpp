@@ -1,6 +1,7 @@
 // One wrapper per call: arguments in, SysError or result out, nothing decided in between.
 #include "tenon/syscalls.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
@@ -8,8 +9,10 @@
 #include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,7 +78,8 @@ CloneResult clone3(const CloneRequest& request) {
         const long pid = check(raw_clone3(request, pidfd), "clone3");
         return {static_cast<pid_t>(pid), UniqueFd{pid == 0 ? -1 : pidfd}};
     }
-    trace::Call record{"clone3", clone_flag_names(request.flags | CLONE_PIDFD)};
+    const std::uint64_t into = request.into_cgroup ? CLONE_INTO_CGROUP : 0;
+    trace::Call record{"clone3", clone_flag_names(request.flags | CLONE_PIDFD | into)};
     const long pid = raw_clone3(request, pidfd);
     if (pid == 0) return {};  // the record is the parent's: the child leaves it alone
     const int error = pid < 0 ? errno : 0;
@@ -270,6 +274,62 @@ struct stat fstat(FdRef file) {
     struct stat status {};
     check(::fstatat(file.number(), "", &status, AT_EMPTY_PATH), "fstat");
     return status;
+}
+
+void unlinkat(FdRef directory, CString path, int flags) {
+    traced_call(
+        "unlinkat", path.view(),
+        [&] { return ::unlinkat(directory.number(), path.c_str(), flags); },
+        [&] {
+            return fmt::format("{}, \"{}\", {}", describe(directory), path.view(),
+                               (flags & AT_REMOVEDIR) != 0 ? "AT_REMOVEDIR" : "0");
+        });
+}
+
+struct stat stat(CString path) {
+    struct stat status {};
+    check(::stat(path.c_str(), &status), "stat", path.view());
+    return status;
+}
+
+long file_system_type(FdRef file) {
+    struct statfs status {};
+    check(::fstatfs(file.number(), &status), "fstatfs");
+    return status.f_type;
+}
+
+std::vector<std::string> directories_in(FdRef directory) {
+    // fdopendir(3) takes over its descriptor, and reads on from where that stands.
+    UniqueFd own = openat(directory, ".", O_RDONLY | O_DIRECTORY);
+    DIR* const stream = ::fdopendir(own.ref().number());
+    check(stream == nullptr ? -1 : 0, "fdopendir");
+    static_cast<void>(own.release());
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(stream)) {
+        const std::string_view name{&entry->d_name[0]};
+        if (entry->d_type == DT_DIR && name != "." && name != "..") names.emplace_back(name);
+    }
+    ::closedir(stream);
+    return names;
+}
+
+bool poll_for_change(FdRef file, std::chrono::milliseconds timeout) {
+    pollfd watched{file.number(), POLLPRI, 0};
+    const auto poll_once = [&] {
+        const int rc = ::poll(&watched, 1, static_cast<int>(timeout.count()));
+        return rc < 0 && errno == EINTR ? 0 : rc;  // a signal handler ran: no news of the file
+    };
+    const long ready = traced_call("poll", {}, poll_once, [&] {
+        return fmt::format("{}, POLLPRI, {} ms", describe(file), timeout.count());
+    });
+    return ready > 0;
+}
+
+std::string pread_start(FdRef file, std::size_t size) {
+    std::string text(size, '\0');
+    const long got = check(::pread(file.number(), text.data(), size, 0), "pread");
+    text.resize(static_cast<std::size_t>(got));
+    return text;
 }
 
 void write_once(FdRef file, std::string_view data, std::string_view subject) {

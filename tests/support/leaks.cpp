@@ -8,6 +8,7 @@
 #include <iterator>
 #include <sstream>
 
+#include "cgroup_view.hpp"
 #include "kernel_view.hpp"
 
 namespace tenon::test {
@@ -66,16 +67,22 @@ void add_children(Things& things) {
     }
 }
 
+// In the parent of our group, and in the root, others make groups too: there ours go by name.
 void add_cgroups(Things& things) {
-    std::ifstream own{"/proc/self/cgroup"};
-    for (std::string line; std::getline(own, line);) {
-        if (!line.starts_with("0::")) continue;
-        for (const MountInfo& mount : mounts_of("self")) {
-            if (mount.fstype == "cgroup2") {
-                add_names(things, "cgroup", mount.mount_point + line.substr(3));
-            }
+    const std::string own = cgroup_of("self");
+    const auto add = [&things](const fs::path& group, bool ours_only) {
+        std::error_code ignored;  // no cgroup2 here, or not for us to see
+        for (const auto& entry : fs::directory_iterator(group, ignored)) {
+            const std::string name = entry.path().filename().string();
+            if (!entry.is_directory(ignored)) continue;
+            if (!ours_only || is_own_cgroup_name(name)) things.insert("cgroup " + name);
         }
+    };
+    for (const MountInfo& mount : mounts_of("self")) {
+        if (mount.fstype != "cgroup2") continue;
+        if (own.size() > 1) add(mount.mount_point + own, false);
     }
+    if (!test_cgroups().empty()) add(test_cgroups(), true);
 }
 
 }  // namespace

@@ -8,7 +8,8 @@
 namespace tenon::test {
 
 // Everything around this process that a test could forget: mounts, network links, cgroups below
-// our own, child processes (zombies too), descriptors, files in the test's temporary directory.
+// our own and those of ours beside it, child processes (zombies too), descriptors, files in the
+// test's temporary directory.
 class Surroundings {
   public:
     static Surroundings now();

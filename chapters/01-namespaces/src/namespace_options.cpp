@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "tenon/ending.hpp"
 #include "tenon/error.hpp"
 #include "tenon/syscalls.hpp"
 
@@ -150,8 +151,9 @@ void prepare_child(const NamespaceOptions& options, const Child& child) {
 }
 
 // A command that never ran leaves no file with the pid of a dead process.
-void wait_for_exec(Child& child, const std::string& pid_file) {
+void wait_for_exec(Child& child, const EndingSignals& signals, const std::string& pid_file) {
     try {
+        signals.wait_for(child.socket().fd());
         child.wait_for_exec();
     } catch (...) {
         if (!pid_file.empty()) ::unlink(pid_file.c_str());
@@ -197,7 +199,9 @@ void apply_names(const NamespaceOptions& options) {
     if (!options.domainname.empty()) set_domainname(options.domainname);
 }
 
-int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_main) {
+int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_main,
+                      const Spawner& spawner) {
+    const EndingSignals signals;
     const std::vector<OpenNamespace> joined = namespaces_to_join(options);
     CloneArgs args;
     args.create = options.create;
@@ -207,8 +211,9 @@ int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_ma
     if (options.create.contains(Namespace::User) || !options.pid_file.empty()) {
         args.prepare = [&](const Child& child) { prepare_child(options, child); };
     }
-    Child child = spawn(args, child_main);
-    wait_for_exec(child, options.pid_file);
+    Child child = spawner(args, child_main);
+    wait_for_exec(child, signals, options.pid_file);
+    signals.wait_for(child.pidfd());
     return child.wait().shell_code();
 }
 

@@ -20,8 +20,8 @@ enum ExitCode : int {
 };
 
 /// Runs @p body and returns its result as exit code. An exception becomes one line on standard
-/// error (`program: what on what: why: what to do`) and 125, 126 or 127. Prints the rest of the
-/// trace in either case.
+/// error (`program: what on what: why: what to do`) and 125, 126 or 127; EndedBySignal becomes that
+/// signal. Prints the rest of the trace in each case.
 int run_program(std::string_view program, const std::function<int()>& body) noexcept;
 
 /// What a command line that CLI11 did not take leads to: --help and --version print and give 0, a

@@ -66,6 +66,8 @@ class SyncSocket {
 
     void close() noexcept { fd_.reset(); }
     [[nodiscard]] bool open() const { return fd_.valid(); }
+    /// To wait for with others: readable when there is a message or the end of file.
+    [[nodiscard]] FdRef fd() const { return fd_; }
 
   private:
     explicit SyncSocket(UniqueFd fd) : fd_(std::move(fd)) {}

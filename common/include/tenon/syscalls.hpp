@@ -11,12 +11,14 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tenon/fd.hpp"
 
@@ -123,8 +125,23 @@ std::string readlinkat(FdRef directory, CString path);
 void fchdir(FdRef directory, CString subject);
 /// @see \man{chmod,2}
 void fchmodat(FdRef directory, CString path, mode_t mode);
+/// @param flags  0, or AT_REMOVEDIR for a directory. @see \man{unlink,2} \man{rmdir,2}
+void unlinkat(FdRef directory, CString path, int flags);
 /// @see \man{fstat,2}
 struct stat fstat(FdRef file);
+/// @throws SysError  stat: ENOENT. @see \man{stat,2}
+struct stat stat(CString path);
+/// The type of the file system that holds @p file: a *_MAGIC number. @see \man{fstatfs,2}
+long file_system_type(FdRef file);
+/// The names of the directories in @p directory, without . and ..; in no order.
+std::vector<std::string> directories_in(FdRef directory);
+
+/// Waits until @p file has an exceptional condition (POLLPRI): for a file of cgroupfs or sysfs,
+/// that it changed since it was last read through this descriptor. @return false  after @p timeout,
+/// or when a signal handler ran. @see \man{poll,2}
+bool poll_for_change(FdRef file, std::chrono::milliseconds timeout);
+/// Reads up to @p size bytes from the beginning, wherever the descriptor stands.
+std::string pread_start(FdRef file, std::size_t size);
 
 /// Exactly one write(2). @throws SysError  write; a short write is EIO
 void write_once(FdRef file, std::string_view data, std::string_view subject);

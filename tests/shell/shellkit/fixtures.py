@@ -9,6 +9,7 @@ import functools
 import os
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from shellkit import kernel, leaks
+from shellkit import cgroups, kernel, leaks
 from shellkit.programs import Programs
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -132,12 +133,25 @@ def declared() -> set[str]:
     return set()
 
 
+@pytest.fixture
+def started(monkeypatch) -> set[int]:
+    """The pids of all programs that the test starts: groups are named after them."""
+    pids: set[int] = set()
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *words, **settings) -> None:
+            super().__init__(*words, **settings)
+            pids.add(self.pid)
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    return pids
+
+
 @pytest.fixture(autouse=True)
-def leak_check(host, scratch, declared):
+def leak_check(host, scratch, declared, started):
     """After each test all is as before, or the test fails and says what is not."""
     before = leaks.snapshot(host.rootfs)
     yield
-    found = leaks.snapshot(host.rootfs, before).leaks_since(before, declared)
+    found = leaks.snapshot(host.rootfs, before, started).leaks_since(before, declared)
     leaks.unmount_new(before)
     for name in sorted(declared, reverse=True):
         remove(host.rootfs / name)
@@ -162,6 +176,44 @@ def run(bin, scratch, leak_check) -> Programs:
 def container(run):
     """with container("ch02", "--rootfs", R) as c: c.pid is to be judged from outside."""
     return run.container
+
+
+@pytest.fixture
+def home(leak_check):
+    """Groups of the test's own; what is left in it fails the test."""
+    try:
+        made = cgroups.Home.build()
+    except cgroups.NoHome as problem:
+        pytest.skip(f"lab VM: {problem}")
+    yield made
+    left = sorted(made.others())
+    made.top.remove()
+    assert not left, f"groups left: {left}"
+
+
+@pytest.fixture
+def controllers(home):
+    """controllers("memory", "pids"): skips where a group cannot have them."""
+    def need(*names: str) -> None:
+        missing = sorted(set(names) - set(home.top.read("cgroup.controllers").split()))
+        if missing:
+            pytest.skip(f"lab VM: needs the {' and the '.join(missing)} controller")
+    return need
+
+
+@pytest.fixture
+def ch03(bin) -> Path:
+    if not (bin / "ch03").is_file():
+        pytest.skip("needs ch03: cmake --build --preset dev --target stages")
+    return bin / "ch03"
+
+
+@pytest.fixture
+def limited(ch03, bin, scratch, home) -> cgroups.Limited:
+    """As `run`, but the programs start at home, where they may make groups."""
+    programs = cgroups.Limited(bin, scratch, home=home)
+    yield programs
+    assert not programs.strays(), f"files left in the caller's folders: {programs.strays()}"
 
 
 @pytest.fixture

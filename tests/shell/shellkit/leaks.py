@@ -1,6 +1,7 @@
 """What a test may have left behind: mounts, processes, links, cgroups, files."""
 
 import os
+import re
 import socket
 import stat
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ from pathlib import Path
 
 from shellkit import kernel, outside
 
-# systemd makes and removes these on its own while the tests run.
-SYSTEMD_UNITS = (".scope", ".service", ".slice", ".mount", ".socket", ".swap")
+# Groups are named after who made them: ch03 itself, or a test process.
+GROUP_NAME = re.compile(r"tenon-(?:tests-)?(\d+)-")
 GRACE = 3.0
 
 
@@ -100,10 +101,19 @@ def links() -> frozenset[str]:
     return frozenset(shown | {name for _, name in socket.if_nameindex()})
 
 
-def cgroups() -> frozenset[str]:
+def is_ours(name: str, makers: set[int]) -> bool:
+    found = GROUP_NAME.match(name)
+    return found is not None and int(found.group(1)) in makers
+
+
+def cgroups(makers: set[int]) -> frozenset[str]:
+    """Those of our makers, and all below: others may use this machine at the same time."""
     tops = {mount.point for mount in outside.mounts() if mount.fstype == "cgroup2"}
-    found = {folder for top in tops for folder, _, _ in os.walk(top)}
-    return frozenset(path for path in found if not path.endswith(SYSTEMD_UNITS))
+    found: set[str] = set()
+    for folder in (folder for top in tops for folder, _, _ in os.walk(top)):
+        if os.path.dirname(folder) in found or is_ours(os.path.basename(folder), makers):
+            found.add(folder)
+    return frozenset(found)
 
 
 def tree(root: Path | None) -> dict[str, tuple]:
@@ -139,6 +149,8 @@ def unmount_new(before: Snapshot) -> None:
             kernel.umount(point)
 
 
-def snapshot(root: Path | None, before: Snapshot | None = None) -> Snapshot:
+def snapshot(root: Path | None, before: Snapshot | None = None,
+             started: set[int] = frozenset()) -> Snapshot:
+    """`started`: the pids of the programs that ran, whose groups would be ours."""
     processes = settle(before.processes) if before else descendants()
-    return Snapshot(own_mounts(), processes, links(), cgroups(), tree(root))
+    return Snapshot(own_mounts(), processes, links(), cgroups({os.getpid(), *started}), tree(root))

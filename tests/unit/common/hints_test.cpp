@@ -38,12 +38,22 @@ std::string joined_literals(const std::string& text) {
     return joined;
 }
 
+// The literals of a constant that several rows share.
+std::string constant_in(const std::string& source, const std::string& name) {
+    const std::regex definition{"constexpr std::string_view " + name +
+                                R"re( =\s*((?:"[^"]*"\s*)+);)re"};
+    std::smatch found;
+    return std::regex_search(source, found, definition) ? joined_literals(found[1]) : "";
+}
+
 std::vector<Row> rows_in(const std::string& source) {
     static const std::regex row{
-        R"re(\bHint\{\s*"([^"]*)",\s*(E[A-Z0-9]+),\s*((?:"[^"]*"\s*)*)\})re"};
+        R"re(\bHint\{\s*"([^"]*)",\s*(E[A-Z0-9]+),\s*(?:((?:"[^"]*"\s*)+)|(\w+))\})re"};
     std::vector<Row> rows;
     for (std::sregex_iterator it{source.begin(), source.end(), row}, end; it != end; ++it) {
-        rows.push_back({(*it)[1], (*it)[2], joined_literals((*it)[3])});
+        const std::string name = (*it)[4];
+        rows.push_back({(*it)[1], (*it)[2],
+                        name.empty() ? joined_literals((*it)[3]) : constant_in(source, name)});
     }
     return rows;
 }

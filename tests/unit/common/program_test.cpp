@@ -7,6 +7,7 @@
 #include "catch.hpp"
 #include "forked.hpp"
 #include "refusal.hpp"
+#include "tenon/ending.hpp"
 #include "tenon/hints.hpp"
 #include "tenon/syscalls.hpp"
 #include "tenon/todo.hpp"
@@ -82,6 +83,40 @@ TEST_CASE("run_program names the exercise that is not written") {
 TEST_CASE("run_program's line cannot be forged by a file's name") {
     CHECK(run_throwing(SysError(EEXIST, "mkdirat", "a\nerror: b\x1b[2J")).err ==
           "error: prog: mkdirat a\\nerror: b\\x1b[2J: EEXIST (File exists)\n");
+}
+
+TEST_CASE("run_program ends by the signal that asked it to end, and says nothing") {
+    const int signal = GENERATE(SIGINT, SIGTERM, SIGHUP);
+    CAPTURE(signal);
+    const Forked process = run_throwing(EndedBySignal(signal));
+    CHECK(process.status == ExitStatus::signaled(signal));
+    CHECK(process.out.empty());
+    CHECK(process.err.empty());
+}
+
+TEST_CASE("run_program cleans up before it ends by a signal, and prints the rest of the trace") {
+    const Forked process = run([]() -> int {
+        trace::enable(FdRef{STDOUT_FILENO}, {});
+        sys::set_parent_death_signal(SIGKILL);
+        struct CleanUp {
+            ~CleanUp() { say("cleaned up\n"); }
+        } const clean_up{};
+        throw EndedBySignal(SIGTERM);
+    });
+    CHECK(process.status == ExitStatus::signaled(SIGTERM));
+    CHECK(process.out.starts_with("cleaned up\n"));
+    CHECK(process.out.find("PR_SET_PDEATHSIG") != std::string::npos);
+}
+
+TEST_CASE("run_program tells a signal that is blocked as a shell would") {
+    const Forked process = run([]() -> int {
+        sigset_t set{};
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        ::sigprocmask(SIG_BLOCK, &set, nullptr);
+        throw EndedBySignal(SIGINT);
+    });
+    CHECK(process.status == ExitStatus::exited(128 + SIGINT));
 }
 
 TEST_CASE("run_program prints the rest of the trace, after success and after an error") {

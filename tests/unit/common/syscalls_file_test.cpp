@@ -1,8 +1,14 @@
 // syscalls.hpp, second half: files.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 
@@ -11,6 +17,8 @@
 #include "forked.hpp"
 #include "kernel_view.hpp"
 #include "refusal.hpp"
+#include "sandbox.hpp"
+#include "story.hpp"
 #include "tenon/syscalls.hpp"
 
 namespace tenon::test {
@@ -151,6 +159,85 @@ TEST_CASE("fstat looks at the descriptor itself, also at a link's") {
     CHECK(sys::fstat(file).st_size == 7);
 }
 
+TEST_CASE("unlinkat removes a file, a link itself, or an empty directory") {
+    const Tree tree;
+    fs::create_directory(tree.path() / "empty");
+    sys::unlinkat(tree.fd(), "file", 0);
+    sys::unlinkat(tree.fd(), "absolute", 0);
+    sys::unlinkat(tree.fd(), "empty", AT_REMOVEDIR);
+    CHECK_FALSE(fs::exists(tree.path() / "file"));
+    CHECK_FALSE(fs::is_symlink(tree.path() / "absolute"));
+    CHECK_FALSE(fs::exists(tree.path() / "empty"));
+}
+
+TEST_CASE("stat follows links") {
+    const Tree tree;
+    fs::create_symlink("file", tree.path() / "link");
+    CHECK(S_ISREG(sys::stat(tree.path() / "link").st_mode));
+    CHECK(sys::stat(tree.path() / "link").st_size == 7);
+    CHECK(S_ISCHR(sys::stat("/dev/null").st_mode));
+}
+
+TEST_CASE("file_system_type tells procfs from others") {
+    const Tree tree;
+    CHECK(sys::file_system_type(sys::openat(here, "/proc", O_RDONLY)) == PROC_SUPER_MAGIC);
+    CHECK(sys::file_system_type(tree.fd()) != PROC_SUPER_MAGIC);
+}
+
+TEST_CASE("directories_in names the directories and nothing else, each time") {
+    const Tree tree;
+    fs::create_directory(tree.path() / "other");
+    fs::create_directory(tree.path() / ".hidden");
+    fs::create_directory_symlink("folder", tree.path() / "link-to-folder");
+    const UniqueFd directory = sys::openat(tree.fd(), ".", O_RDONLY | O_DIRECTORY);
+    const auto open_before = open_descriptors();
+    for (int i = 0; i < 2; ++i) {
+        std::vector<std::string> names = sys::directories_in(directory);
+        std::sort(names.begin(), names.end());
+        CHECK(names == std::vector<std::string>{".hidden", "folder", "other"});
+    }
+    CHECK(open_descriptors() == open_before);
+    CHECK(sys::directories_in(sys::openat(tree.fd(), "folder", O_RDONLY)).empty());
+}
+
+TEST_CASE("pread_start reads from the beginning, as much as is asked for") {
+    const Tree tree;
+    const UniqueFd file = sys::openat(tree.fd(), "file", O_RDONLY);
+    CHECK(sys::pread_start(file, 100) == "content");
+    CHECK(sys::pread_start(file, 3) == "con");
+    CHECK(sys::pread_start(file, 0).empty());
+    CHECK(content_of(file) == "content");  // the descriptor stands where it stood
+}
+
+TEST_CASE("poll_for_change is woken by a change, and not before") {
+    TENON_NEED(missing_privilege().empty(), missing_privilege());
+    using namespace std::chrono_literals;
+    const TemporaryDirectory directory;
+    const std::string told = run_inside(CLONE_NEWNS, [&] {
+        // A change of the mounts is an exceptional condition of this file: proc_pid_mounts(5).
+        check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount", "/");
+        const UniqueFd mounts = sys::openat(here, "/proc/self/mounts", O_RDONLY);
+        const bool before = sys::poll_for_change(mounts, 20ms);
+        check(::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, nullptr), "mount");
+        const bool after = sys::poll_for_change(mounts, 5s);
+        return std::string{before ? "changed " : "same "} + (after ? "changed" : "same");
+    });
+    CHECK(told == "same changed");
+}
+
+TEST_CASE("poll_for_change comes back when a signal handler ran") {
+    const Forked process = run_forked([] {
+        struct sigaction action {};
+        action.sa_handler = [](int) {};
+        ::sigaction(SIGALRM, &action, nullptr);
+        const UniqueFd never{::eventfd(0, EFD_CLOEXEC)};
+        ::ualarm(20'000, 0);
+        return sys::poll_for_change(never, std::chrono::minutes{1}) ? 1 : 0;
+    });
+    CHECK(process.out.empty());
+    CHECK(process.status == ExitStatus::exited(0));
+}
+
 TEST_CASE("each file call names itself and its subject when refused") {
     const Tree tree;
     const std::pair<std::function<void()>, const char*> refused[] = {
@@ -160,6 +247,14 @@ TEST_CASE("each file call names itself and its subject when refused") {
         {[&] { sys::fchmodat(tree.fd(), "absent", 0700); }, "fchmodat absent: ENOENT"},
         {[&] { sys::fchdir(sys::openat(tree.fd(), "file", O_PATH), "it"); }, "fchdir it: ENOTDIR"},
         {[&] { sys::fstat(FdRef{}); }, "fstat: EBADF"},
+        {[&] { sys::unlinkat(tree.fd(), "absent", 0); }, "unlinkat absent: ENOENT"},
+        {[&] { sys::unlinkat(tree.fd(), "folder", 0); }, "unlinkat folder: EISDIR"},
+        {[&] { sys::unlinkat(tree.fd(), "file", AT_REMOVEDIR); }, "unlinkat file: ENOTDIR"},
+        {[&] { sys::unlinkat(tree.fd(), "folder", AT_REMOVEDIR); }, "unlinkat folder: ENOTEMPTY"},
+        {[&] { sys::stat("/nowhere/x"); }, "stat /nowhere/x: ENOENT"},
+        {[&] { sys::file_system_type(FdRef{}); }, "fstatfs: EBADF"},
+        {[&] { sys::directories_in(FdRef{}); }, "openat .: EBADF"},
+        {[&] { sys::pread_start(FdRef{}, 1); }, "pread: EBADF"},
     };
     for (const auto& [call, expected] : refused) CHECK(refusal(call) == expected);
 }

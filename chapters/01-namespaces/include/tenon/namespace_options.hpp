@@ -2,6 +2,7 @@
 /// The command-line options of chapter 01, declared once for every later stage program.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,9 +38,14 @@ void apply_explain(const NamespaceOptions& options);
 /// Child side: host and domain name, as far as given.
 void apply_names(const NamespaceOptions& options);
 
+/// Makes a child: spawn(), or what a later chapter puts around it.
+using Spawner = std::function<Child(const CloneArgs& args, const ChildMain& child_main)>;
+
 /// Spawns @p child_main as the options say, with root mapped in a new user namespace, writes the
-/// pid file, waits, and returns the exit code as shells count.
+/// pid file, waits, and returns the exit code as shells count. SIGINT, SIGTERM and SIGHUP kill the
+/// child and come out as EndedBySignal, so that the caller can clean up.
 /// @throws std::invalid_argument  a name without a new or joined UTS namespace; SysError
-int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_main);
+int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_main,
+                      const Spawner& spawner = spawn);
 
 }  // namespace tenon

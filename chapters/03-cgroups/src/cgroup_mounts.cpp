@@ -1,0 +1,167 @@
+// Where cgroup v2 is: mountinfo says what is mounted, /proc/self/cgroup where we are in it. Both
+// speak from the point of view of our cgroup namespace, so a mount may show less than the whole.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <linux/magic.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <sstream>
+#include <stdexcept>
+
+#include "tenon/cgroup.hpp"
+#include "tenon/error.hpp"
+#include "tenon/kernel_file.hpp"
+#include "tenon/trace.hpp"
+
+namespace tenon {
+
+namespace {
+
+// The fields of a mountinfo line that matter here. proc_pid_mountinfo(5)
+struct MountLine {
+    std::string root;
+    std::string mount_point;
+    std::string options;
+    std::string fstype;
+    std::string super_options;
+};
+
+// mountinfo writes blanks and backslashes as \040 and \134.
+std::string unescaped(std::string_view text) {
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        unsigned code = 0;
+        const char* const digits = text.data() + i + 1;
+        if (text[i] == '\\' && i + 3 < text.size() &&
+            std::from_chars(digits, digits + 3, code, 8).ptr == digits + 3) {
+            plain += static_cast<char>(code);
+            i += 3;
+        } else {
+            plain += text[i];
+        }
+    }
+    return plain;
+}
+
+MountLine parse_mount(const std::string& line) {
+    std::istringstream words{line};
+    std::string skipped;
+    MountLine mount;
+    words >> skipped >> skipped >> skipped >> mount.root >> mount.mount_point >> mount.options;
+    while (words >> skipped && skipped != "-") {
+    }
+    words >> mount.fstype >> skipped >> mount.super_options;
+    mount.root = unescaped(mount.root);
+    mount.mount_point = unescaped(mount.mount_point);
+    return mount;
+}
+
+std::vector<std::string> split(std::string_view list, char separator) {
+    std::vector<std::string> parts;
+    std::istringstream stream{std::string{list}};
+    for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+    return parts;
+}
+
+// v1 names its controllers in the mount's options; blkio is v2's io.
+void add_v1_controllers(const MountLine& mount, ControllerSet& found) {
+    constexpr std::array known{"cpu",  "cpuset", "memory",  "blkio",
+                               "pids", "rdma",   "hugetlb", "misc"};
+    for (const std::string& option : split(mount.super_options, ',')) {
+        if (std::find(known.begin(), known.end(), option) == known.end()) continue;
+        found.insert(option == "blkio" ? "io" : option);
+    }
+}
+
+// The v2 line of /proc/self/cgroup has hierarchy number 0 and no controllers: `0::/path`.
+std::string own_group_path(std::string_view text) {
+    for (const std::string& line : split(text, '\n')) {
+        if (line.starts_with("0::")) return line.substr(3);
+    }
+    return "/";
+}
+
+std::string without_slash(std::string_view path) {
+    return std::string{path.starts_with('/') ? path.substr(1) : path};
+}
+
+// `own` as seen from a mount whose root is the group `root`. Nothing when it is not below it;
+// "/.." is how the kernel writes a path that leads out of our cgroup namespace.
+std::optional<std::string> seen_from(std::string_view root, std::string_view own) {
+    if (own.starts_with("/..")) return std::nullopt;
+    if (root == "/") return without_slash(own);
+    if (own == root) return "";
+    if (!own.starts_with(root) || own[root.size()] != '/') return std::nullopt;
+    return without_slash(own.substr(root.size()));
+}
+
+CgroupMount placed(const MountLine& mount, std::string_view own) {
+    const std::optional<std::string> seen = seen_from(mount.root, own);
+    const std::vector<std::string> options = split(mount.options, ',');
+    return {.mount_point = mount.mount_point,
+            .own_group = seen.value_or(""),
+            .shows_own_group = seen.has_value(),
+            .read_only = std::find(options.begin(), options.end(), "ro") != options.end()};
+}
+
+// A mount may be hidden under a later one: what its path leads to decides.
+UniqueFd open_if_cgroup2(const CgroupMount& mount) {
+    try {
+        UniqueFd root =
+            sys::openat(FdRef::working_directory(), mount.mount_point, O_RDONLY | O_DIRECTORY);
+        if (sys::file_system_type(root) == CGROUP2_SUPER_MAGIC) return root;
+    } catch (const SysError&) {
+        return {};  // hidden, or behind a folder that we may not enter: the next one
+    }
+    return {};
+}
+
+[[noreturn]] void refuse(const CgroupMounts& mounts) {
+    if (mounts.in_v1.empty()) {
+        throw std::runtime_error(
+            "no cgroup2 file system is mounted here: as root, mount -t cgroup2 none "
+            "/sys/fs/cgroup; or use the lab VM: ./course vm shell");
+    }
+    throw std::runtime_error(
+        fmt::format("only cgroup v1 is mounted here ({}), and Tenon speaks v2: boot with "
+                    "systemd.unified_cgroup_hierarchy=1, or use the lab VM: ./course vm shell",
+                    fmt::join(mounts.in_v1, ",")));
+}
+
+}  // namespace
+
+CgroupMounts find_cgroup_mounts(std::string_view mountinfo, std::string_view own) {
+    CgroupMounts found;
+    const std::string own_path = own_group_path(own);
+    for (const std::string& line : split(mountinfo, '\n')) {
+        const MountLine mount = parse_mount(line);
+        if (mount.fstype == "cgroup") add_v1_controllers(mount, found.in_v1);
+        if (mount.fstype == "cgroup2") found.unified.push_back(placed(mount, own_path));
+    }
+    std::stable_partition(found.unified.begin(), found.unified.end(),
+                          [](const CgroupMount& m) { return m.shows_own_group && !m.read_only; });
+    return found;
+}
+
+CgroupHierarchy open_cgroup_hierarchy() {
+    const trace::Step step{3, "find the hierarchy", "it may be mounted anywhere, or not at all"};
+    const FdRef here = FdRef::working_directory();
+    const CgroupMounts mounts = find_cgroup_mounts(read_kernel_file(here, "/proc/self/mountinfo"),
+                                                   read_kernel_file(here, "/proc/self/cgroup"));
+    for (const CgroupMount& mount : mounts.unified) {
+        UniqueFd root = open_if_cgroup2(mount);
+        if (!root.valid()) continue;
+        return {std::move(root), mount.mount_point, mount.own_group, mounts.in_v1};
+    }
+    refuse(mounts);
+}
+
+std::string delegated_group(const CgroupHierarchy& hierarchy) {
+    const auto slash = hierarchy.own_group.rfind('/');
+    return slash == std::string::npos ? "" : hierarchy.own_group.substr(0, slash);
+}
+
+}  // namespace tenon

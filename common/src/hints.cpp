@@ -112,6 +112,17 @@ constexpr std::array hints{
          "limits belong to whole disks: not to partitions, nor to numbers that no disk has "
          "(lsblk lists them)"},
     Hint{"apply limit", EACCES, not_delegated},
+    Hint{"start in cgroup", EAGAIN,
+         "a limit on processes is reached: --pids-limit, pids.max of a group above, or ulimit -u"},
+    Hint{"start in cgroup", EBUSY,
+         "no internal processes: the group passes controllers on, so only groups below it may "
+         "have processes"},
+    Hint{"start in cgroup", EOPNOTSUPP,
+         "a group above it is threaded, and so it takes threads only: see cgroup.type there"},
+    Hint{"start in cgroup", EACCES, not_delegated},
+    Hint{"start in cgroup", ENOENT,
+         "the group is out of sight of our cgroup namespace: name another place with "
+         "--cgroup-path"},
     Hint{"attach to cgroup", EBUSY,
          "no internal processes: the group passes controllers on, so only groups below it may "
          "have processes"},
@@ -120,6 +131,9 @@ constexpr std::array hints{
     Hint{"wait for cgroup", ETIMEDOUT,
          "a process that waits for a disk or a dead server cannot be stopped before it is "
          "answered (state D in ps)"},
+    Hint{"remove cgroup", ENOENT, "cgroup.kill needs Linux 5.14 or newer"},
+    Hint{"remove cgroup", EACCES,
+         "somebody who may write to the group took its rights away: chmod 755 it, then rmdir"},
     Hint{"remove cgroup", EBUSY, "somebody moved a process into it meanwhile: try again"},
     Hint{"mount", EISDIR, "a file can only cover a file, and that target is a folder"},
     Hint{"mount", ENOTDIR, "a folder can only cover a folder, and that target is a file"},

@@ -57,6 +57,10 @@ std::string json_quote(std::string_view text) {
     return Json(text).dump(-1, ' ', /*ensure_ascii=*/false, replace_invalid);
 }
 
+void Log::plain(std::string_view text) const {
+    [[maybe_unused]] const long written = ::write(out_.number(), text.data(), text.size());
+}
+
 void Log::write(LogLevel level, std::string_view message) const {
     if (level < lowest_) return;
     const std::string line = format_ == LogFormat::Json

@@ -14,11 +14,13 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <memory>
 
 #include "flag_names.hpp"
 #include "traced_call.hpp"
@@ -298,18 +300,29 @@ long file_system_type(FdRef file) {
     return status.f_type;
 }
 
+std::string fgetxattr(FdRef file, CString name) {
+    std::string value(256, '\0');
+    const long size = ::fgetxattr(file.number(), name.c_str(), value.data(), value.size());
+    if (size < 0 && (errno == ENODATA || errno == EOPNOTSUPP)) return {};
+    value.resize(static_cast<std::size_t>(check(size, "fgetxattr", name.view())));
+    return value;
+}
+
 std::vector<std::string> directories_in(FdRef directory) {
     // fdopendir(3) takes over its descriptor, and reads on from where that stands.
     UniqueFd own = openat(directory, ".", O_RDONLY | O_DIRECTORY);
-    DIR* const stream = ::fdopendir(own.ref().number());
-    check(stream == nullptr ? -1 : 0, "fdopendir");
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream{::fdopendir(own.ref().number()), ::closedir};
+    check(stream ? 0 : -1, "fdopendir");
     static_cast<void>(own.release());
     std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(stream)) {
+    while (true) {
+        errno = 0;
+        const dirent* const entry = ::readdir(stream.get());
+        if (entry == nullptr) break;
         const std::string_view name{&entry->d_name[0]};
         if (entry->d_type == DT_DIR && name != "." && name != "..") names.emplace_back(name);
     }
-    ::closedir(stream);
+    check(errno == 0 ? 0 : -1, "readdir");
     return names;
 }
 

@@ -5,21 +5,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "group_paths.hpp"
 #include "tenon/cgroup.hpp"
 #include "tenon/kernel_file.hpp"
 #include "tenon/trace.hpp"
 #include "tenon/todo.hpp"
 
 namespace tenon {
-
-namespace {
-
-// The path of a file in a group, relative to the root of the hierarchy.
-std::string file_in(const std::string& group, std::string_view file) {
-    return group.empty() ? std::string{file} : fmt::format("{}/{}", group, file);
-}
-
-}  // namespace
 
 void enable_controllers(FdRef root, std::string_view group, const ControllerSet& wanted) {
     const trace::Step step{3, "hand controllers down",

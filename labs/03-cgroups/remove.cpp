@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "cgroup_tree.hpp"
 #include "tenon/cgroup.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel_file.hpp"
@@ -24,11 +25,6 @@ namespace {
         if (error.error() != ENOENT) throw;
         return {};
     }
-}
-
-// Groups that the container made in its own go first: rmdir refuses a group that has some.
-[[maybe_unused]] void remove_groups_below(FdRef group) {
-    for (const std::string& name : sys::directories_in(group)) remove_cgroup(group, name);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "cgroup_tree.hpp"
 #include "tenon/cgroup.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel_file.hpp"
@@ -24,11 +25,6 @@ namespace {
     }
 }
 
-// Groups that the container made in its own go first: rmdir refuses a group that has some.
-[[maybe_unused]] void remove_groups_below(FdRef group) {
-    for (const std::string& name : sys::directories_in(group)) remove_cgroup(group, name);
-}
-
 }  // namespace
 
 void kill_all(FdRef group) {
@@ -45,6 +41,7 @@ void remove_cgroup(FdRef parent, const std::string& name) {
     const UniqueFd group = open_if_present(parent, name);
     if (!group.valid()) return;
     if (is_populated(group)) kill_all(group);
+    // Those that the container made in its own: rmdir refuses a group that has some.
     remove_groups_below(group);
     sys::unlinkat(parent, name, AT_REMOVEDIR);
     // END SOLUTION

@@ -30,16 +30,35 @@ std::chrono::milliseconds left_until(Clock::time_point deadline) {
     return std::max(left, std::chrono::milliseconds{0});
 }
 
-// Who is still there tells more than that somebody is.
-std::string what_is_left(FdRef group, std::string_view key, bool value) {
-    std::string pids = read_kernel_file_if_present(group, "cgroup.procs").value_or("");
-    for (char& c : pids) c = c == '\n' ? ' ' : c;
+// Who is still there tells more than that somebody is. The list of a threaded group cannot be read.
+std::string processes_in(FdRef group) {
+    try {
+        std::string pids = read_kernel_file(group, "cgroup.procs");
+        if (!pids.empty()) pids.pop_back();
+        std::replace(pids.begin(), pids.end(), '\n', ' ');
+        return pids;
+    } catch (const SysError&) {
+        return {};
+    }
+}
+
+std::string what_was_waited_for(FdRef group, std::string_view key, bool value) {
+    const std::string pids = processes_in(group);
     return fmt::format("{} {} (processes there: {})", key, value ? 1 : 0,
-                       pids.empty() ? "none" : pids.substr(0, pids.size() - 1));
+                       pids.empty() ? "none, but in groups below" : pids);
 }
 
 void write_freeze(FdRef group, bool frozen) {
     write_kernel_file(group, "cgroup.freeze", frozen ? "1" : "0");
+}
+
+// On the way of another error, which must not be lost over this one.
+void thaw_quietly(FdRef group) noexcept {
+    try {
+        write_freeze(group, false);
+    } catch (const SysError&) {
+        return;
+    }
 }
 
 }  // namespace
@@ -57,7 +76,7 @@ void wait_for_event(FdRef group, std::string_view key, bool value,
     const Clock::time_point deadline = Clock::now() + timeout;
     while (says(sys::pread_start(events, events_size), key) != value) {
         if (left_until(deadline).count() == 0) {
-            throw SysError(ETIMEDOUT, "wait for cgroup", what_is_left(group, key, value));
+            throw SysError(ETIMEDOUT, "wait for cgroup", what_was_waited_for(group, key, value));
         }
         sys::poll_for_change(events, left_until(deadline));
     }
@@ -68,8 +87,8 @@ void freeze(FdRef group) {
     write_freeze(group, true);
     try {
         wait_for_event(group, "frozen", true);
-    } catch (const SysError&) {
-        write_freeze(group, false);
+    } catch (...) {
+        thaw_quietly(group);
         throw;
     }
 }

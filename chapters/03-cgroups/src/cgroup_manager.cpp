@@ -2,103 +2,52 @@
 // errno alone would be "write: ENOENT".
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <linux/openat2.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <sstream>
 #include <stdexcept>
 
+#include "delivery.hpp"
+#include "group_paths.hpp"
 #include "tenon/cgroup.hpp"
 #include "tenon/error.hpp"
+#include "tenon/hints.hpp"
 #include "tenon/kernel_file.hpp"
+#include "tenon/log.hpp"
 #include "tenon/trace.hpp"
 
 namespace tenon {
 
 namespace {
 
-// Runs `body`; a refused call comes out named after what it was for, and on which group.
-template <typename Body>
-auto named(std::string_view what, const std::string& group, const Body& body) {
-    try {
-        return body();
-    } catch (const SysError& error) {
-        throw SysError(error.error(), what, fmt::format("/{} ({})", group, error.subject()));
-    }
-}
-
-std::string shown(const std::string& group) {
-    return "/" + group;
-}
-
-// Where a path ends: the group that must be there, and the name of the new one.
-std::pair<std::string, std::string> parent_and_name(std::string_view path) {
-    const auto slash = path.rfind('/');
-    if (slash == std::string_view::npos) return {"", std::string{path}};
-    return {std::string{path.substr(0, slash)}, std::string{path.substr(slash + 1)}};
-}
-
-// A group is no place to leave: no links, no "..". What is mounted inside the hierarchy is not it.
-UniqueFd open_group(FdRef root, const std::string& path) {
-    constexpr std::uint64_t inside = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-    return sys::openat2(root, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY, inside);
-}
-
-std::string controllers_file(const std::string& group) {
-    return group.empty() ? "cgroup.controllers" : group + "/cgroup.controllers";
-}
-
-[[noreturn]] void refuse_for_the_machine(const CgroupHierarchy& hierarchy,
-                                         const std::string& controller) {
-    if (hierarchy.in_v1.contains(controller)) {
-        throw std::runtime_error(fmt::format(
-            "the {} controller is in use by cgroup v1 on this machine, so v2 does not have it: "
-            "boot with systemd.unified_cgroup_hierarchy=1, or use the lab VM: ./course vm shell",
-            controller));
-    }
-    throw std::runtime_error(
-        fmt::format("this kernel has no {} controller ({}/cgroup.controllers does not list it): "
-                    "see its boot parameters (cgroup_disable=), or use the lab VM: ./course vm "
-                    "shell",
-                    controller, hierarchy.mount_point));
-}
-
-[[noreturn]] void refuse_for_the_parent(const CgroupHierarchy& hierarchy, const std::string& group,
-                                        const std::string& controller) {
+// Whatever starts below a frozen group stands still before its first instruction, without a word.
+void refuse_below_frozen(FdRef group, const std::string& path) {
+    const auto events = read_kernel_file_if_present(group, "cgroup.events");  // the root has none
+    if (!events || !parse_flat_keyed(*events).contains("frozen")) return;
+    if (parse_flat_keyed(*events).at("frozen") == 0) return;
     throw std::runtime_error(fmt::format(
-        "the {} controller does not reach {}{}: the group above passes on only what it was "
-        "given; under systemd, as root: systemctl edit user@.service, with "
-        "[Service] Delegate=cpu cpuset io memory pids",
-        controller, hierarchy.mount_point, shown(group)));
+        "the cgroup {} is frozen: what starts below it would stand still. Thaw it first: write 0 "
+        "to its cgroup.freeze",
+        shown(path)));
 }
 
-// The kernel said ENOENT to +controller: somewhere above it is missing. The first place is the
-// cause; those below only follow.
-void explain_missing_controller(const CgroupHierarchy& hierarchy, std::string_view path,
-                                const ControllerSet& wanted) {
-    for (const std::string& group : ancestors_of(path)) {
-        const ControllerSet here = read_controllers(hierarchy.root, controllers_file(group));
-        for (const std::string& controller : wanted) {
-            if (here.contains(controller)) continue;
-            if (group.empty()) refuse_for_the_machine(hierarchy, controller);
-            refuse_for_the_parent(hierarchy, group, controller);
-        }
-    }
-}
-
-void enable(const CgroupHierarchy& hierarchy, const std::string& path,
-            const ControllerSet& wanted) {
-    if (wanted.empty()) return;
+UniqueFd make_directory(FdRef parent, const std::string& name) {
+    sys::mkdirat(parent, name, 0755);
     try {
-        enable_controllers(hierarchy.root, path, wanted);
-    } catch (const SysError& error) {
-        if (error.error() == ENOENT || error.error() == EINVAL) {
-            explain_missing_controller(hierarchy, path, wanted);
-        }
-        throw SysError(error.error(), "enable controllers", shown(error.subject()));
+        return open_group(parent, name);
+    } catch (const SysError&) {
+        sys::unlinkat(parent, name, AT_REMOVEDIR);
+        throw;
     }
+}
+
+// What clone3 says about the group it was to start in, and not about namespaces.
+bool speaks_of_group(const SysError& error) {
+    constexpr std::array about_groups{EACCES, EAGAIN, EBUSY, ENODEV, ENOENT, EOPNOTSUPP};
+    return error.call() == "clone3" &&
+           std::find(about_groups.begin(), about_groups.end(), error.error()) != about_groups.end();
 }
 
 // Others may be removing the same groups, each for its own reason: whoever made one below ours. A
@@ -118,37 +67,6 @@ void remove_with_others(FdRef parent, const std::string& name) {
 
 }  // namespace
 
-void check_group_path(std::string_view path) {
-    std::istringstream parts{std::string{path}};
-    bool strange = path.empty() || path.front() == '/' || path.back() == '/';
-    for (std::string part; std::getline(parts, part, '/');) {
-        strange = strange || part.empty() || part == "." || part == "..";
-    }
-    if (strange) {
-        throw std::invalid_argument(
-            fmt::format("'{}' does not name a cgroup: write names with single slashes between, "
-                        "such as demo or demo/one",
-                        path));
-    }
-}
-
-std::vector<std::string> ancestors_of(std::string_view group) {
-    std::vector<std::string> above;
-    if (!group.empty()) above.emplace_back();
-    for (auto slash = group.find('/'); slash != std::string_view::npos;
-         slash = group.find('/', slash + 1)) {
-        above.emplace_back(group.substr(0, slash));
-    }
-    return above;
-}
-
-ControllerSet read_controllers(FdRef root, const std::string& file) {
-    std::istringstream words{read_kernel_file(root, file)};
-    ControllerSet controllers;
-    for (std::string word; words >> word;) controllers.insert(word);
-    return controllers;
-}
-
 CgroupManager::CgroupManager(UniqueFd parent, UniqueFd directory, std::string path, bool owned)
     : parent_(std::move(parent)),
       directory_(std::move(directory)),
@@ -159,8 +77,13 @@ CgroupManager::~CgroupManager() {
     if (!owned_ || !parent_.valid()) return;
     try {
         remove();
-    } catch (const std::exception&) {
-        return;  // an error is on its way up already, or there is nobody left to tell
+    } catch (const SysError& error) {
+        // Another error, or a signal, is on its way up: this one is told beside it.
+        const std::string_view advice = hint_for(error);
+        Log{FdRef{STDERR_FILENO}}.warning(
+            fmt::format("{}{}{}", error.what(), advice.empty() ? "" : ": ", advice));
+    } catch (const std::exception& error) {
+        Log{FdRef{STDERR_FILENO}}.warning(error.what());
     }
 }
 
@@ -172,11 +95,11 @@ CgroupManager CgroupManager::create(const CgroupHierarchy& hierarchy, std::strin
     const auto [above, name] = parent_and_name(path);
     UniqueFd parent =
         named("create cgroup", whole, [&] { return open_group(hierarchy.root, above); });
-    enable(hierarchy, whole, controllers_for(settings_for(limits)));
-    UniqueFd directory = named("create cgroup", whole, [&] {
-        sys::mkdirat(parent, name, 0755);
-        return open_group(parent, name);
-    });
+    refuse_below_frozen(parent, above);
+    deliver_controllers(hierarchy, whole, controllers_for(settings_for(limits)));
+    UniqueFd directory =
+        named("create cgroup", whole, [&] { return make_directory(parent, name); });
+    // From here on its destructor removes it.
     CgroupManager group{std::move(parent), std::move(directory), whole, true};
     group.apply(limits);
     return group;
@@ -200,7 +123,12 @@ void CgroupManager::attach(pid_t pid) const {
 }
 
 Child CgroupManager::spawn(const CloneArgs& args, const ChildMain& child_main) const {
-    return spawn_in_cgroup(directory_, args, child_main);
+    try {
+        return spawn_in_cgroup(directory_, args, child_main);
+    } catch (const SysError& error) {
+        if (!speaks_of_group(error)) throw;
+        throw SysError(error.error(), "start in cgroup", shown(path_));
+    }
 }
 
 CgroupStats CgroupManager::stats() const {

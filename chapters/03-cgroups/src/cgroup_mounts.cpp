@@ -10,6 +10,7 @@
 #include <charconv>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "tenon/cgroup.hpp"
 #include "tenon/error.hpp"
@@ -91,7 +92,7 @@ std::string without_slash(std::string_view path) {
 // `own` as seen from a mount whose root is the group `root`. Nothing when it is not below it;
 // "/.." is how the kernel writes a path that leads out of our cgroup namespace.
 std::optional<std::string> seen_from(std::string_view root, std::string_view own) {
-    if (own.starts_with("/..")) return std::nullopt;
+    if (own == "/.." || own.starts_with("/../")) return std::nullopt;
     if (root == "/") return without_slash(own);
     if (own == root) return "";
     if (!own.starts_with(root) || own[root.size()] != '/') return std::nullopt;
@@ -141,8 +142,12 @@ CgroupMounts find_cgroup_mounts(std::string_view mountinfo, std::string_view own
         if (mount.fstype == "cgroup") add_v1_controllers(mount, found.in_v1);
         if (mount.fstype == "cgroup2") found.unified.push_back(placed(mount, own_path));
     }
-    std::stable_partition(found.unified.begin(), found.unified.end(),
-                          [](const CgroupMount& m) { return m.shows_own_group && !m.read_only; });
+    // The best first: ours in sight, and writable.
+    std::stable_sort(found.unified.begin(), found.unified.end(),
+                     [](const CgroupMount& a, const CgroupMount& b) {
+                         return std::pair{!a.shows_own_group, a.read_only} <
+                                std::pair{!b.shows_own_group, b.read_only};
+                     });
     return found;
 }
 
@@ -154,14 +159,11 @@ CgroupHierarchy open_cgroup_hierarchy() {
     for (const CgroupMount& mount : mounts.unified) {
         UniqueFd root = open_if_cgroup2(mount);
         if (!root.valid()) continue;
-        return {std::move(root), mount.mount_point, mount.own_group, mounts.in_v1};
+        std::optional<std::string> own_group;
+        if (mount.shows_own_group) own_group = mount.own_group;
+        return {std::move(root), mount.mount_point, std::move(own_group), mounts.in_v1};
     }
     refuse(mounts);
-}
-
-std::string delegated_group(const CgroupHierarchy& hierarchy) {
-    const auto slash = hierarchy.own_group.rfind('/');
-    return slash == std::string::npos ? "" : hierarchy.own_group.substr(0, slash);
 }
 
 }  // namespace tenon

@@ -78,7 +78,8 @@ void declare_memory(CLI::App& run, CgroupOptions& options) {
         return [&field](const std::string& text) { field = wish(parse_bytes(text)); };
     };
     const auto total = [&options](const std::string& text) {
-        options.memory_and_swap = parse_bytes(text);
+        // 0 is Docker's "not given", and -1 is without limit.
+        if (text != "0") options.memory_and_swap = parse_bytes(text);
     };
     for (const Row& row : {
              Row{"-m,--memory", "SIZE", "memory.max: above it processes are killed",

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <stdexcept>
 
+#include "numbers.hpp"
 #include "tenon/cgroup_limits.hpp"
 
 namespace tenon {
@@ -24,14 +24,6 @@ constexpr std::uint64_t largest =
 
 bool asks_for_no_limit(std::string_view text) {
     return text == "max" || text == "-1" || text == "0";
-}
-
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-    std::uint64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc{} || stop != end || text.empty()) return std::nullopt;
-    return value;
 }
 
 // `1.5` times `unit`, exactly and rounded down; nothing when it is no such number or too large.
@@ -82,8 +74,10 @@ std::uint64_t take_unit(std::string& text) {
 std::uint64_t bytes_in(std::string text, std::string_view typed, std::string_view expected) {
     const std::uint64_t unit = take_unit(text);
     const std::optional<std::uint64_t> value = times(text, unit);
-    if (!value) refuse(typed, expected);
-    return *value == 0 ? no_limit : *value;
+    // `0.5` bytes: somebody forgot the unit, and would get no limit at all.
+    const bool is_zero = typed.find_first_of("123456789") == std::string_view::npos;
+    if (!value || (*value == 0 && !is_zero)) refuse(typed, expected);
+    return is_zero ? no_limit : *value;
 }
 
 }  // namespace
@@ -167,7 +161,8 @@ void check_unified_key(std::string_view key) {
     constexpr std::array allowed{"cgroup.max.depth", "cgroup.max.descendants"};
     if (key.starts_with("cgroup.") &&
         std::find(allowed.begin(), allowed.end(), key) == allowed.end()) {
-        refuse(key, "a limit: files that move, freeze or kill processes are not set this way");
+        refuse(key,
+               "a limit: of the files cgroup.*, only cgroup.max.depth and cgroup.max.descendants");
     }
 }
 

@@ -8,9 +8,11 @@
 #include <random>
 #include <stdexcept>
 
+#include "group_paths.hpp"
 #include "tenon/cgroup_options.hpp"
 #include "tenon/ending.hpp"
 #include "tenon/error.hpp"
+#include "tenon/hints.hpp"
 #include "tenon/kernel_file.hpp"
 #include "tenon/log.hpp"
 #include "tenon/trace.hpp"
@@ -27,9 +29,9 @@ std::string new_name() {
 
 std::string group_path(const CgroupHierarchy& hierarchy, const std::string& wanted) {
     if (wanted.starts_with('/')) return wanted.substr(1);
-    const std::string name = wanted.empty() ? new_name() : wanted;
     const std::string parent = delegated_group(hierarchy);
-    return parent.empty() ? name : parent + "/" + name;
+    vacate(hierarchy, parent);
+    return file_in(parent, wanted.empty() ? new_name() : wanted);
 }
 
 // --memory-swap counts memory and swap together, memory.swap.max swap alone.
@@ -55,6 +57,7 @@ CgroupLimits limits_of(const CgroupOptions& options) {
 // unless this kernel does not count swap.
 void limit_swap_unasked(const CgroupManager& group, const CgroupOptions& options) {
     if (!options.limits.memory_max || options.memory_and_swap) return;
+    if (options.limits.unified.contains("memory.swap.max")) return;
     const trace::Step step{3, "limit swap, too", "a limit on memory alone would fill the disk"};
     if (!read_kernel_file_if_present(group.directory(), "memory.swap.max")) return;
     CgroupLimits swap;
@@ -71,24 +74,37 @@ CgroupManager make_group(const CgroupOptions& options) {
     return group;
 }
 
-// Nothing when somebody else has removed the group meanwhile, as the owner of one above it may: no
-// reason to forget how the command ended. ENODEV is what an open file of a gone group says.
-std::optional<CgroupStats> stats_if_present(const CgroupManager& group) {
+// What goes wrong after the command has ended is told, and does not change how it ended.
+template <typename Body>
+void tell_failure(const Body& body) {
     try {
-        return group.stats();
+        body();
     } catch (const SysError& error) {
-        if (error.error() != ENODEV && error.error() != ENOENT) throw;
-        return std::nullopt;
+        const std::string_view advice = hint_for(error);
+        Log{FdRef{STDERR_FILENO}}.warning(
+            fmt::format("{}{}{}", error.what(), advice.empty() ? "" : ": ", advice));
     }
 }
 
 // An OOM kill is told in any case: an exit status of 137 alone could be anybody's SIGKILL.
 void report(const CgroupManager& group, bool asked_for_stats) {
-    const std::optional<CgroupStats> stats = stats_if_present(group);
-    if (!stats) return;
-    const std::string killed = oom_sentence(*stats);
-    if (!killed.empty()) Log{FdRef{STDERR_FILENO}}.warning(killed);
-    if (asked_for_stats) fmt::print(stderr, "{}", usage_table(*stats));
+    const CgroupStats stats = group.stats();
+    const Log log{FdRef{STDERR_FILENO}};
+    const std::string killed = oom_sentence(stats);
+    if (!killed.empty()) log.warning(killed);
+    if (asked_for_stats) log.plain(usage_table(stats));
+}
+
+// Somebody else may have removed the group meanwhile, as the owner of one above it may: ENODEV is
+// what an open file of a gone group says.
+void report_if_present(const CgroupManager& group, bool asked_for_stats) {
+    tell_failure([&] {
+        try {
+            report(group, asked_for_stats);
+        } catch (const SysError& error) {
+            if (error.error() != ENODEV && error.error() != ENOENT) throw;
+        }
+    });
 }
 
 }  // namespace
@@ -110,12 +126,18 @@ int run_in_cgroup(const NamespaceOptions& namespaces, const CgroupOptions& optio
     if (!options.asks_for_group()) return run_in_namespaces(namespaces, child_main);
     const EndingSignals signals;  // from before the group is made until it is gone
     CgroupManager group = make_group(options);
-    const int code = run_in_namespaces(
-        namespaces, child_main,
-        [&](const CloneArgs& args, const ChildMain& main) { return group.spawn(args, main); });
-    report(group, options.stats);
-    group.remove();
-    return code;
+    const auto spawner = [&](const CloneArgs& args, const ChildMain& main) {
+        return group.spawn(args, main);
+    };
+    try {
+        const int code = run_in_namespaces(namespaces, child_main, spawner);
+        report_if_present(group, options.stats);
+        tell_failure([&] { group.remove(); });
+        return code;
+    } catch (const EndedBySignal&) {
+        report_if_present(group, options.stats);
+        throw;
+    }
 }
 
 }  // namespace tenon

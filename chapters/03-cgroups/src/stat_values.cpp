@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <cerrno>
-#include <charconv>
 #include <sstream>
 #include <stdexcept>
 
+#include "numbers.hpp"
 #include "tenon/cgroup.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel_file.hpp"
@@ -14,14 +14,6 @@
 namespace tenon {
 
 namespace {
-
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-    std::uint64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc{} || stop != end || text.empty()) return std::nullopt;
-    return value;
-}
 
 std::string_view trimmed(std::string_view text) {
     while (text.ends_with('\n') || text.ends_with(' ')) text.remove_suffix(1);

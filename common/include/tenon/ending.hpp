@@ -25,7 +25,8 @@ class EndedBySignal : public std::exception {
     int signal_;
 };
 
-/// Holds back SIGINT, SIGTERM and SIGHUP, as far as our caller does not ignore them (nohup(1)).
+/// Holds back SIGINT, SIGTERM, SIGHUP and SIGQUIT, as far as our caller does not ignore them
+/// (nohup(1)).
 /// May be nested. A child inherits the blocked signals; exec() unblocks them.
 /// @see \man{signalfd,2}
 class EndingSignals {

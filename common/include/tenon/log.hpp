@@ -28,6 +28,9 @@ class Log {
     void info(std::string_view message) const { write(LogLevel::Info, message); }
     void warning(std::string_view message) const { write(LogLevel::Warning, message); }
     void error(std::string_view message) const { write(LogLevel::Error, message); }
+    /// @p text as it is: a table that somebody asked for. As with messages, a failed write is none
+    /// of our caller's business.
+    void plain(std::string_view text) const;
 
   private:
     void write(LogLevel level, std::string_view message) const;

@@ -133,6 +133,9 @@ struct stat fstat(FdRef file);
 struct stat stat(CString path);
 /// The type of the file system that holds @p file: a *_MAGIC number. @see \man{fstatfs,2}
 long file_system_type(FdRef file);
+/// The value of an extended attribute, at most 256 bytes; empty when there is none.
+/// @see \man{getxattr,2} \man{xattr,7}
+std::string fgetxattr(FdRef file, CString name);
 /// The names of the directories in @p directory, without . and ..; in no order.
 std::vector<std::string> directories_in(FdRef directory);
 

@@ -1,4 +1,5 @@
 // Where the hierarchy is, on machines of all kinds: their mountinfo, as it was read there.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -11,6 +12,7 @@
 #include "story.hpp"
 #include "tenon/cgroup.hpp"
 #include "tenon/error.hpp"
+#include "tenon/syscalls.hpp"
 
 namespace tenon::test {
 
@@ -116,12 +118,19 @@ TEST_CASE("find_cgroup_mounts puts those first that can be used") {
         "0::/y\n");
     REQUIRE(found.unified.size() == 3);
     CHECK(found.unified[0].mount_point == "/whole");
-    CHECK(found.unified[2].read_only);
+    CHECK(found.unified[1].read_only);
+    CHECK(found.unified[2].mount_point == "/part");
 }
 
 TEST_CASE("delegated_group is the parent of our own, or the root") {
-    const auto delegated = [](const char* own) {
+    const TemporaryDirectory directory;
+    for (const char* group : {"a/b/c", "job/init"}) {
+        std::filesystem::create_directories(directory.path() / group);
+    }
+    const auto delegated = [&](const char* own) {
         CgroupHierarchy hierarchy;
+        hierarchy.root =
+            sys::openat(FdRef::working_directory(), directory.path(), O_RDONLY | O_DIRECTORY);
         hierarchy.own_group = own;
         return delegated_group(hierarchy);
     };
@@ -131,10 +140,23 @@ TEST_CASE("delegated_group is the parent of our own, or the root") {
     CHECK(delegated("a/b/c") == "a/b");
 }
 
+TEST_CASE("delegated_group refuses a mount that does not show our own group") {
+    CgroupHierarchy hierarchy;
+    hierarchy.mount_point = "/" + random_name(8);
+    std::string said;
+    try {
+        said = delegated_group(hierarchy);
+    } catch (const std::runtime_error& error) {
+        said = error.what();
+    }
+    CHECK(said.starts_with("our own group is out of sight from " + hierarchy.mount_point));
+    CHECK(said.ends_with("--cgroup-path /NAME"));
+}
+
 TEST_CASE("open_cgroup_hierarchy opens what the kernel shows") {
     TENON_NEED(!test_cgroups().empty(), "lab VM: needs a cgroup2 mount");
     const CgroupHierarchy hierarchy = open_cgroup_hierarchy();
-    CHECK("/" + hierarchy.own_group == cgroup_of("self"));
+    CHECK("/" + hierarchy.own_group.value_or("nowhere") == cgroup_of("self"));
     CHECK(std::filesystem::path{hierarchy.mount_point} / delegated_group(hierarchy) ==
           test_cgroups());
     CHECK_FALSE(read_controllers(hierarchy.root, "cgroup.controllers").contains(""));

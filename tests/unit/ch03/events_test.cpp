@@ -73,7 +73,7 @@ TEST_CASE("wait_for_event gives up in time, and names who is left") {
     write_file(directory.path() / "cgroup.events", "populated 1\n");
     const auto begin = Clock::now();
     CHECK(refusal([&] { wait_for_event(group, "populated", false, 50ms); }) ==
-          "wait for cgroup populated 0 (processes there: none): ETIMEDOUT");
+          "wait for cgroup populated 0 (processes there: none, but in groups below): ETIMEDOUT");
     CHECK(Clock::now() - begin >= 50ms);
     CHECK(Clock::now() - begin < 5s);
     write_file(directory.path() / "cgroup.procs", "12\n345\n");

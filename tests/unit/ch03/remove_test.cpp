@@ -208,6 +208,7 @@ TEST_CASE("kill_all does not race with a fork", "[03.5]") {
     const TestCgroup group;
     const Forking forking(group.path());
     step(fmt::format("process {} is in the group; kill_all begins", forking.pid()));
+    kill_all(open_folder(group.make("empty")));  // what it throws is told from here
     const Traced traced = run_until_signal([&] { kill_all(group.fd()); });
     TENON_NEED(traced.calls > 0, "lab VM: needs ptrace(2) of its own children");
     const bool by_pid = traced.sends_signal;

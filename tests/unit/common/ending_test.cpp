@@ -13,12 +13,12 @@ namespace tenon::test {
 
 namespace {
 
-// Which of the three the process blocks, as text.
+// Which of them the process blocks, as text.
 std::string blocked() {
     sigset_t set{};
     ::sigprocmask(SIG_BLOCK, nullptr, &set);
     std::string names;
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
         if (sigismember(&set, signal) == 1) names += std::to_string(signal) + " ";
     }
     return names;
@@ -37,7 +37,7 @@ int ended_by(const EndingSignals& signals, FdRef event) {
 }  // namespace
 
 TEST_CASE("EndingSignals turns a signal that asks to end into an exception") {
-    const int signal = GENERATE(SIGINT, SIGTERM, SIGHUP);
+    const int signal = GENERATE(SIGINT, SIGTERM, SIGHUP, SIGQUIT);
     CAPTURE(signal);
     const Forked process = run_forked([signal] {
         const Ends never = make_test_pipe();
@@ -140,7 +140,7 @@ TEST_CASE("EndingSignals leaves the mask and the descriptors as they were, neste
         say(blocked());
         return open_descriptors() == before ? 0 : 2;
     });
-    CHECK(process.out == "2 15 1 /2 15 1 /");
+    CHECK(process.out == "2 15 1 3 /2 15 1 3 /");
     CHECK(process.status == ExitStatus::exited(0));
 }
 

@@ -42,8 +42,8 @@ void apply_names(const NamespaceOptions& options);
 using Spawner = std::function<Child(const CloneArgs& args, const ChildMain& child_main)>;
 
 /// Spawns @p child_main as the options say, with root mapped in a new user namespace, writes the
-/// pid file, waits, and returns the exit code as shells count. SIGINT, SIGTERM and SIGHUP kill the
-/// child and come out as EndedBySignal, so that the caller can clean up.
+/// pid file, waits, and returns the exit code as shells count. SIGINT, SIGTERM, SIGHUP and SIGQUIT
+/// kill the child and come out as EndedBySignal, so that the caller can clean up.
 /// @throws std::invalid_argument  a name without a new or joined UTS namespace; SysError
 int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_main,
                       const Spawner& spawner = spawn);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,7 +48,7 @@ CgroupMounts find_cgroup_mounts(std::string_view mountinfo, std::string_view own
 struct CgroupHierarchy {
     UniqueFd root;
     std::string mount_point;
-    std::string own_group;
+    std::optional<std::string> own_group;  ///< nothing: out of sight from this mount
     ControllerSet in_v1;
 };
 /// @throws std::runtime_error  there is no cgroup2 mount: says what there is, and what to do
@@ -57,9 +58,16 @@ CgroupHierarchy open_cgroup_hierarchy();
 ///         empty names in it
 void check_group_path(std::string_view path);
 
-/// The group under which the caller makes new ones: the parent of its own, because a group with
-/// processes gives no controllers to groups below it; the root, when the caller is in it.
+/// The group under which the caller makes new ones: its own, when systemd has delegated it
+/// (Delegate=yes); else the parent of its own, because a group with processes gives no controllers
+/// to groups below it; the root, when the caller is in it.
+/// @throws std::runtime_error  the mount shows another part of the hierarchy than the caller's
+/// @see https://systemd.io/CGROUP_DELEGATION
 std::string delegated_group(const CgroupHierarchy& hierarchy);
+
+/// Makes @p group free of processes, when it is our own and delegated: all of them move to the
+/// group `processes` below it. @throws SysError  mkdirat; write: EACCES
+void vacate(const CgroupHierarchy& hierarchy, std::string_view group);
 
 // ---- the exercises -------------------------------------------------------------------------
 
@@ -138,10 +146,12 @@ void thaw(FdRef group);
 class CgroupManager {
   public:
     /// Makes the group @p path, which must be new, while the one above it must be there; enables
-    /// the controllers that @p limits need, and applies them. On an error nothing is left.
+    /// the controllers that @p limits need, and applies them. On an error no group is left; what
+    /// groups above pass on stays so.
     /// @throws SysError  create cgroup: EEXIST, ENOENT, EACCES, EROFS; enable controllers: EBUSY,
     ///         EACCES; apply limit; the subject names the group
-    /// @throws std::runtime_error  a controller that this machine or the group above does not have
+    /// @throws std::runtime_error  a controller that this machine or the group above does not have;
+    ///         a group above that is frozen
     /// @throws std::invalid_argument  a path that is empty or leaves the hierarchy
     static CgroupManager create(const CgroupHierarchy& hierarchy, std::string_view path,
                                 const CgroupLimits& limits);

@@ -1,0 +1,69 @@
+// A path comes from a command line or a config.json: it is looked at as a text first, and walked
+// by the kernel in one go afterwards.
+#include "group_paths.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+
+#include "tenon/cgroup.hpp"
+#include "tenon/log.hpp"
+#include "tenon/syscalls.hpp"
+
+namespace tenon {
+
+namespace {
+
+// A newline in a name would forge lines of /proc/PID/cgroup.
+bool is_strange_name(const std::string& name) {
+    return name.empty() || name == "." || name == ".." ||
+           std::any_of(name.begin(), name.end(),
+                       [](unsigned char c) { return c < ' ' || c == 0x7F; });
+}
+
+}  // namespace
+
+void check_group_path(std::string_view path) {
+    std::istringstream parts{std::string{path}};
+    bool strange = path.empty() || path.back() == '/';
+    for (std::string part; std::getline(parts, part, '/');) {
+        strange = strange || is_strange_name(part);
+    }
+    if (strange) {
+        throw std::invalid_argument(
+            fmt::format("'{}' does not name a cgroup: write names with single slashes between, "
+                        "such as demo or demo/one",
+                        printable(path)));
+    }
+}
+
+std::string file_in(std::string_view group, std::string_view file) {
+    return group.empty() ? std::string{file} : fmt::format("{}/{}", group, file);
+}
+
+std::pair<std::string, std::string> parent_and_name(std::string_view path) {
+    const auto slash = path.rfind('/');
+    if (slash == std::string_view::npos) return {"", std::string{path}};
+    return {std::string{path.substr(0, slash)}, std::string{path.substr(slash + 1)}};
+}
+
+UniqueFd open_group(FdRef root, const std::string& path) {
+    constexpr std::uint64_t inside = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+    return sys::openat2(root, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY, inside);
+}
+
+std::vector<std::string> ancestors_of(std::string_view group) {
+    std::vector<std::string> above;
+    if (!group.empty()) above.emplace_back();
+    for (auto slash = group.find('/'); slash != std::string_view::npos;
+         slash = group.find('/', slash + 1)) {
+        above.emplace_back(group.substr(0, slash));
+    }
+    return above;
+}
+
+}  // namespace tenon

@@ -23,8 +23,8 @@ void enable_controllers(FdRef root, std::string_view group, const ControllerSet&
             if (!passed_on.contains(controller)) change.push_back("+" + controller);
         }
         // All in one write: the kernel takes the whole line, or nothing of it.
-        if (!change.empty())
-            write_kernel_file(root, file, fmt::format("{}", fmt::join(change, " ")));
+        if (change.empty()) continue;
+        write_kernel_file(root, file, fmt::format("{}", fmt::join(change, " ")));
     }
     // END SOLUTION
 }

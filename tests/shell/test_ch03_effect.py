@@ -58,7 +58,7 @@ def test_oom_group_kills_all(limited, rootfs, memory):
     script = f"cat /dev/zero >/dev/null & {ALLOCATE.format(200)}; echo survived"
     done = limited("ch03", "--rootfs", rootfs, "--mount", "-m", "64m", "--memory-swap", "64m",
                    "--oom-group", "--", "sh", "-c", script)
-    line = done.one_line(137, "out of memory")
+    line = done.one_line(137, "out of memory", "killed every process of the container")
     # Shell, cat and dd; the kernel counts its first victim once more as a member of the group.
     assert int(re.search(r"oom_kill (\d+)", line).group(1)) in (3, 4)
 
@@ -160,8 +160,18 @@ def test_a_full_group_above_is_named(limited, home, rootfs, controllers):
     # LeakSanitizer would need a thread.
     done = limited("ch03", "--rootfs", rootfs, "--stats", "--", "true",
                    environment={"ASAN_OPTIONS": "detect_leaks=0"})
-    done.one_line(125, "clone3", "EAGAIN", "pids.max")
+    done.one_line(125, "start in cgroup", "EAGAIN", "pids.max")
     assert home.others() == set()
+
+
+def test_a_group_for_no_process_is_named(limited, home, rootfs, controllers, rng):
+    controllers("pids")
+    name = f"none-{rng.randrange(10**9)}"
+    done = limited("ch03", "--rootfs", rootfs, "--cgroup-path", name, "--cgroup-conf", "pids.max=0",
+                   "--", "true")
+    line = done.one_line(125, f"start in cgroup {home.path}/{name}", "EAGAIN", "pids.max",
+                         "ulimit -u")
+    assert "clone3" not in line and home.others() == set()
 
 
 # --- disks ------------------------------------------------------------------------------

@@ -37,7 +37,9 @@ def test_a_container_without_limits_stays_where_its_caller_is(ch03, container, r
 
 @pytest.mark.parametrize("words", [("--memory", "0"), ("-m", "max"), ("--pids-limit=-1",),
                                    ("--cpus", "0"), ("--memory-high=0", "--memory-low=max"),
-                                   ("--hugetlb", "2MB:0"), ("--memory-swap=-1",)])
+                                   ("--hugetlb", "2MB:0"), ("--memory-swap=-1",),
+                                   ("-m", "0.0m"), ("-m", "0b"), ("--memory-high", "0.000k"),
+                                   ("--memory-swap", "0")])
 def test_what_asks_for_no_limit_asks_for_nothing(limited, home, rootfs, words):
     """Callers pass zeros for what they do not use, also where the controller is absent."""
     with limited.container("ch03", "--rootfs", rootfs, *words) as c:

@@ -1,6 +1,7 @@
 """Each limit, read from outside in the group's files while the container runs."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -63,7 +64,10 @@ def test_the_controllers_files(files_of, controllers, controller):
 
 @pytest.mark.parametrize("words,swap", [
     (("--memory-swap", "64m"), "0"), (("--memory-swap", "96m"), str(32 * MIB)),
-    ((), str(64 * MIB)), (("--memory-swap=-1",), "max"), (("--memory-swap", "max"), "max")])
+    ((), str(64 * MIB)), (("--memory-swap=-1",), "max"), (("--memory-swap", "max"), "max"),
+    (("--memory-swap", "0"), str(64 * MIB)), (("--cgroup-conf", "memory.swap.max=0"), "0"),
+    (("--cgroup-conf", "memory.swap.max=4096", "--memory-swap", "96m"), "4096"),
+    (("--cgroup-conf", "memory.swap.max=max"), "max")])
 def test_swap_beside_memory(files_of, controllers, words, swap):
     controllers("memory")
     files_of(["-m", "64m", *words], {"memory.max": str(64 * MIB), "memory.swap.max": swap})
@@ -182,6 +186,29 @@ def test_a_group_with_processes_hands_no_controllers_down(limited, home, rootfs,
             "true").one_line(125, "enable controllers", "init", "EBUSY", "no internal processes",
                              "--cgroup-path")
     assert home.others() == set()
+
+
+@pytest.mark.parametrize("words", [("--pids-limit", "9"), ("--cpus", "0.5"), ("-m", "64m"),
+                                   ("--cpu-weight", "50", "--pids-limit", "9")],
+                         ids=lambda words: words[0])
+def test_a_group_with_processes_stays_a_domain(limited, home, rootfs, controllers, words, tool):
+    """Asked for +pids or +cpu, the kernel would turn it into a threaded tree: no EBUSY, but no
+    container could start there, nor leave. cgroups(7), "Thread mode" """
+    controllers("cpu", "memory", "pids")
+    busy = home.top.make("busy")
+    with subprocess.Popen([tool("sleep"), "60"]) as process:
+        busy.write("cgroup.procs", str(process.pid))
+        before = home.top.read("cgroup.subtree_control"), busy.read("cgroup.subtree_control")
+        line = limited("ch03", "--rootfs", rootfs, "--cgroup-path", "busy/own", *words, "--",
+                       "true").one_line(125, "enable controllers", "EBUSY",
+                                        "no internal processes", "busy")
+        assert "clone3" not in line
+        assert busy.read("cgroup.type") == "domain"
+        assert (home.top.read("cgroup.subtree_control"),
+                busy.read("cgroup.subtree_control")) == before
+        assert home.others() == {"busy"} and busy.pids() == {process.pid}
+        process.kill()
+    busy.remove()
 
 
 def test_a_controller_that_is_not_handed_down_from_above(limited, home, rootfs, controllers):

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from shellkit import outside
-from shellkit.cgroups import group_of, hierarchy
-from shellkit.programs import NOBODY
+from shellkit.cgroups import MADE_BY_CH03, group_of, hierarchy
+from shellkit.programs import NOBODY, Programs
 
 ASKING = {"memory": ("-m", "64m"), "cpu": ("--cpus", "0.5"), "pids": ("--pids-limit", "32"),
           "cpuset": ("--cpuset-cpus", "0"), "io": ("--io-weight", "50")}
@@ -124,6 +124,57 @@ def test_a_mount_that_shows_only_a_part_with_our_group(limited, home, rootfs, sc
     assert home.others() == set()
 
 
+def made_at_the_root(home) -> set[str]:
+    """Groups in the hierarchy's root that a ch03 made for itself: some may be others'."""
+    return {path.name for path in hierarchy().iterdir()
+            if MADE_BY_CH03.fullmatch(path.name) and path != home.top.path}
+
+
+@pytest.mark.parametrize("words", [("--stats",), ("--cgroup-path", "own"), ("-m", "64m")],
+                         ids=lambda words: words[0])
+def test_our_own_group_is_out_of_sight(limited, home, rootfs, real_root, tool, started, words):
+    """unshare -C alone: the mounts stay those of the namespace before, and show what lies above our
+    root. A path from there would lead into the root of the whole hierarchy."""
+    apart = [*home.launcher(), tool("unshare"), "--cgroup", "--"]
+    plain = Programs.command(limited, "ch03", "--rootfs", rootfs, *words, "--", "true")
+    limited.plain([*apart, *plain]).one_line(125, "out of sight", "--cgroup-path /NAME",
+                                             str(hierarchy()))
+    assert home.others() == set()
+    assert not {name for name in made_at_the_root(home)
+                if int(MADE_BY_CH03.fullmatch(name).group(1)) in started}
+    assert not (hierarchy() / "own").exists()
+
+
+def test_a_place_can_be_named_from_out_of_sight(limited, home, rootfs, real_root, tool):
+    """The kernel lets nobody start in a group that is outside of his cgroup namespace."""
+    apart = [*home.launcher(), tool("unshare"), "--cgroup", "--"]
+    for place, code in (("beside", 125), ("init/below", 0)):
+        plain = Programs.command(limited, "ch03", "--rootfs", rootfs, "--cgroup-path",
+                                 f"{home.path}/{place}", "--", "true")
+        done = limited.plain([*apart, *plain])
+        assert done.code in (0, code), done
+        if done.code:
+            done.one_line(125, "start in cgroup", f"{home.path}/{place}", "out of sight")
+    assert home.others() == set()
+
+
+@pytest.mark.parametrize("own", ["", "own", "..own", "..."])
+def test_a_cgroup_namespace_with_a_mount_of_its_own(limited, home, rootfs, mounts_of_its_own, own):
+    """`/../x` in /proc/PID/cgroup leads out of our cgroup namespace; `/..x` is only a name."""
+    point = "/sys/fs/cgroup"
+    script = f"umount -l -R {point}; mount -t cgroup2 none {point}"
+    if own:
+        script += f"; mkdir {point}/{own}; echo $$ > {point}/{own}/cgroup.procs"
+    script += "; grep ^0:: /proc/self/cgroup"
+    done = limited.after(script, "ch03", "--rootfs", rootfs, "--cgroup-path", "new", "--explain",
+                         "--", "sh", "-c", "exit 4", before=["unshare", "--cgroup"])
+    assert (done.code, done.lines) == (4, [f"0::/{own}"]), done
+    assert b"unlinkat" in done.err and b"new" in done.err
+    assert home.others() == ({f"init/{own}"} if own else set())
+    if own:
+        home.init.below(own).remove()
+
+
 def test_a_read_only_hierarchy(limited, home, rootfs, point, mounts_of_its_own):
     done = limited.after(f"mount -o remount,bind,ro {point}", "ch03", "--rootfs", rootfs, "--stats",
                          "--", "true")
@@ -143,8 +194,11 @@ def test_a_writable_mount_is_preferred(limited, home, rootfs, scratch, point, mo
 
 def test_a_missing_group_above(limited, home, rootfs):
     for path in ("not/there", "not/there/at/all", f"{home.path}/not/there"):
-        limited("ch03", "--rootfs", rootfs, "--cgroup-path", path, "--", "true").one_line(
-            125, "create cgroup", path.lstrip("/"), "ENOENT", "the group above it", "mkdir")
+        for words in ((), ("-m", "64m"), ("--pids-limit", "9", "--cpus", "1")):
+            limited("ch03", "--rootfs", rootfs, "--cgroup-path", path, *words, "--",
+                    "true").one_line(125, "create cgroup", path.lstrip("/"), "ENOENT",
+                                     "the group above it", "mkdir")
+    assert home.top.read("cgroup.subtree_control") == ""
     assert home.others() == set()
 
 

@@ -1,17 +1,19 @@
 """However a container ends, its group goes, and with it all that ran there."""
 
 import os
+import resource
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from shellkit import kernel
-from shellkit.cgroups import group_of
+from shellkit.cgroups import group_of, hierarchy
 from shellkit.programs import PATIENCE
 
-ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 # No pid namespace: whoever is left behind is not killed with its first process.
 OPEN = ("--mount", "--cgroup", "--stats")
 
@@ -46,7 +48,7 @@ def test_a_signal_ends_program_container_and_group(limited, home, rootfs, number
         assert c.process.wait(PATIENCE) == -number
         assert kernel.wait_for_end(pid_fd, 0) and not group.exists()
         os.close(pid_fd)
-        assert c.end().err == b""
+        assert all(line.split()[0] in ("cpu", "waited") for line in c.end().errors)  # --stats
 
 
 def test_a_storm_of_signals_leaves_nothing(limited, home, rootfs, rng):
@@ -192,18 +194,31 @@ def test_a_frozen_container_can_be_ended(limited, home, rootfs, number, words):
     assert home.others() == set()
 
 
-def test_below_a_frozen_group_a_start_can_be_given_up(limited, home, rootfs):
-    """The child is born frozen: it never comes to exec, and must be killed nevertheless."""
+@pytest.mark.parametrize("inner", ["frozen", "frozen/inner"])
+def test_below_a_frozen_group_nothing_starts(limited, home, rootfs, inner):
+    """A child would be born frozen, and never come to exec: without a word."""
     above = home.top.make("frozen")
+    above.make("inner")
     above.write("cgroup.freeze", "1")
-    process = subprocess.Popen(
-        limited.command("ch03", "--rootfs", rootfs, "--cgroup-path", "frozen/own", "--", "true"),
-        stderr=subprocess.PIPE)
-    above.wait_for("populated", 1)
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=PATIENCE)[1] == b""
-    assert process.returncode == -signal.SIGTERM and above.groups() == set()
+    above.wait_for("frozen", 1)
+    place = home.top.below(inner)
+    for path in (f"{inner}/own", f"{home.path}/{inner}/own"):
+        limited("ch03", "--rootfs", rootfs, "--cgroup-path", path, "--", "true").one_line(
+            125, f"{home.path}/{inner} is frozen", "cgroup.freeze")
+        assert not place.below("own").exists()
+    above.write("cgroup.freeze", "0")
+    limited("ch03", "--rootfs", rootfs, "--cgroup-path", f"{inner}/own", "--", "true").succeeded()
     above.remove()
+
+
+def test_a_start_that_freezes_can_be_given_up(limited, home, rootfs):
+    """Frozen from outside before it comes to exec: it must be killed nevertheless."""
+    with limited.container("ch03", "--rootfs", rootfs, "--cgroup-path", "own") as c:
+        home.top.below("own").write("cgroup.freeze", "1")
+        home.top.below("own").wait_for("frozen", 1)
+        c.process.send_signal(signal.SIGTERM)
+        assert c.process.wait(PATIENCE) == -signal.SIGTERM
+    assert home.others() == set()
 
 
 def test_a_guest_of_a_frozen_container_runs(limited, rootfs):
@@ -213,6 +228,63 @@ def test_a_guest_of_a_frozen_container_runs(limited, rootfs):
         group.wait_for("frozen", 1)
         assert limited("ch03", "--join", target.pid, "--stats", "--", "true").code == 0
         group.write("cgroup.freeze", "0")
+
+
+# --- what is in the way -----------------------------------------------------------------
+
+def test_a_tree_deeper_than_there_are_descriptors_goes(limited, home, rootfs, rng):
+    """Whoever makes groups in a container decides how deep they are."""
+    def few_descriptors() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+    with limited.container("ch03", "--rootfs", rootfs, *OPEN, preexec_fn=few_descriptors) as c:
+        group = group_of(c.pid)
+        for level in range(60):
+            for _ in range(rng.randrange(3)):
+                group.make(f"beside-{rng.randrange(10**9)}")
+            group = group.make(str(level))
+        c.write("\n")
+        done = c.end()
+    assert done.code == 0 and b"remove cgroup" not in done.err, done
+    assert home.others() == set()
+
+
+@pytest.fixture
+def read_only(real_root, tool):
+    """with read_only(): the hierarchy cannot be changed by way of our own mounts."""
+    @contextmanager
+    def change():
+        point, mount = str(hierarchy()), tool("mount")
+        subprocess.run([mount, "-o", "remount,bind,ro", point], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([mount, "-o", "remount,bind,rw", point], check=True)
+    return change
+
+
+@pytest.mark.parametrize("code", [0, 5])
+def test_a_group_that_stays_is_told_and_changes_no_status(limited, home, rootfs, read_only, code):
+    with limited.container("ch03", "--rootfs", rootfs, "--cgroup-path", "stays",
+                           command=["sh", "-c", f"cat; exit {code}"]) as c:
+        with read_only():
+            c.process.stdin.close()
+            c.process.wait(PATIENCE)
+        done = c.process.returncode, c.process.stderr.read().decode()
+    assert done[0] == code, done
+    assert done[1].startswith(f"warning: remove cgroup {home.path}/stays"), done
+    assert "EROFS" in done[1] and done[1].count("\n") == 1, done
+    assert home.others() == {"stays"}
+    home.top.below("stays").remove()
+
+
+def test_a_group_that_stays_after_a_signal_is_told(limited, home, rootfs, read_only):
+    with limited.container("ch03", "--rootfs", rootfs, "--cgroup-path", "stays") as c:
+        with read_only():
+            c.process.send_signal(signal.SIGTERM)
+            c.process.wait(PATIENCE)
+        done = c.end()
+    done.one_line(-signal.SIGTERM, f"warning: remove cgroup {home.path}/stays", "EROFS")
+    home.top.below("stays").remove()
 
 
 # --- two that remove ------------------------------------------------------------------

@@ -1,7 +1,10 @@
 """What ch03 tells: --stats, --explain, --version, --help; and where it is ch02."""
 
 import json
+import os
 import re
+import resource
+import signal
 
 import pytest
 
@@ -11,7 +14,7 @@ SECONDS = r"\d+\.\d\d s"
 BYTES = r"(\d+ B|\d+\.\d [KMGT]iB)"
 TABLE = [
     rf"memory        {BYTES} at most(, limit {BYTES})?(, at the limit \d+ times?)?"
-    rf"(, slowed down \d+ times?)?(: KILLED \d+ process(es)?)?",
+    rf"(, slowed down \d+ times?)?(: KILLED (\d+ process(es)?|every process))?",
     rf"swap          {BYTES}",
     rf"cpu           {SECONDS} \(user {SECONDS}, system {SECONDS}\)"
     rf"(: THROTTLED in \d+ of \d+ periods?, {SECONDS})?",
@@ -79,6 +82,36 @@ def test_nobody_reads_the_table(limited, rootfs):
     assert (done.code, done.out, done.err) == (7, b"", b"")
     done = limited.plain(["sh", "-c", '{ "$@"; echo $? >&3; } 3>&1 2>&1 | :', "sh", *words])
     assert done.code == 0
+
+
+@pytest.mark.parametrize("script,code", [("exit 3", 3), ("exit 0", 0), ("kill -9 $$", 137)])
+def test_a_table_that_cannot_be_written_changes_no_status(limited, home, rootfs, script, code):
+    words = limited.command("ch03", "--rootfs", rootfs, "--mount", "--stats", "--", "sh", "-c",
+                            script)
+    with open("/dev/full", "wb") as full:
+        assert limited.plain_to(full.fileno(), words, {}) == code
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert limited.plain_to(writer, words, {}) == code
+    finally:
+        os.close(writer)
+    assert home.others() == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_the_table_after_a_signal(limited, home, rootfs, number):
+    def dump_no_core() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with limited.container("ch03", "--rootfs", rootfs, "--stats",
+                           script="i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done",
+                           preexec_fn=dump_no_core) as c:
+        used = group_of(c.pid).counters("cpu.stat")["usage_usec"] / 1e6
+        c.process.send_signal(number)
+        done = c.end()
+    assert done.code == -number and "cpu" in check_table(done.errors), done
+    told = float(re.search(r"^cpu +(\d+\.\d\d) s", done.err.decode(), re.M).group(1))
+    assert told >= used - 0.01 and home.others() == set()
 
 
 # --- the story ------------------------------------------------------------------------

@@ -13,7 +13,8 @@ NO_NUMBER = ["", " ", "-5", "-2", "+1", "1.5.2", ".", "5.", ".5x", "64q", "NaN",
              "maxx", "MAX", "true", "$((1))", "1;2", "\x1b[31m1"]
 SIZES = ["9223372036854775808", "1,5", "18446744073709551615", "9000000t", "8388608t",
          "9007199254740992k", "8192p", "16384p", "1z", "1mm", "1kk", "1ib", "1bb", "1.2.3m",
-         "1.1234567m", "64mbit", "1m/s", "0x10m", "-1m", "1e3m", "b", "ib", "kib"]
+         "1.1234567m", "64mbit", "1m/s", "0x10m", "-1m", "1e3m", "b", "ib", "kib", "0.5",
+         "0.0001k", "0.9b", "0.000001"]
 COUNTS = ["1.5", "1,5", "9223372036854775808", "1k", "32m", "0.0"]
 WEIGHTS = ["0", "1,5", "10001", "-1", "1.5", "max", "100%", "4294967396", "65537"]
 LISTS = ["3-1", ",", "a", "0,", ",0", "0-", "-1", "0--1", "0-1-2", "0,,1", "0;1", "0 1", "0:1",
@@ -36,10 +37,10 @@ NO_DEVICE_AND_RATE = [
     "", "x", "1mb", ":", "/dev/sda:", ":1mb", "8:0", "/dev/null:", "/dev/null:1",
     "/dev/no-such-disk:1", "/dev:1", "/:1", "8:x:1", "8:0:", "8:0:x", "8:0:-5", "8:0:1.5.2",
     "-8:0:1", "8:0:0:1", "8 0:1", "4294967296:0:1", "8:4294967296:1", "8:0:99999999999999999999",
-    "8:0: 1", "/etc/passwd:1", "/dev/null/x:1", "/" + "x" * 300 + ":1"]
+    "8:0: 1", "8:0:0.5", "/etc/passwd:1", "/dev/null/x:1", "/" + "x" * 300 + ":1"]
 # Those that are tried each time; of the others, some at random.
-ALWAYS = ("", "-5", "1.5.2", "64q", "99999999999999999999", "9223372036854775808", "NaN", " 64m",
-          "0x10", "9000000t", "0.001", "-1", "1e3", "0", "10001", "3-1", ",", "a")
+ALWAYS = ("", "-5", "0.5", "0.0001k", "1.5.2", "64q", "99999999999999999999", "9223372036854775808",
+          "NaN", " 64m", "0x10", "9000000t", "0.001", "-1", "1e3", "0", "10001", "3-1", ",", "a")
 OTHERS = 6
 
 
@@ -104,6 +105,13 @@ def test_what_rates_are_not_counts_are_not_rates(refused):
     refused("--device-write-iops", "8:0:1k", "8:0:1.5", "8:0:1/s")
 
 
+def test_a_part_of_a_byte_is_not_taken_for_no_limit(refused):
+    for option in RATES:
+        assert "'0.5' is not a rate" in refused(option, "8:0:0.5")
+        refused(option, "8:0:0.0001k", "8:0:0.1/s")
+    refused("--hugetlb", "2MB:0.5", "2MB:0.0001k")
+
+
 def test_a_weight_for_a_device_is_checked_too(refused):
     refused("--io-weight", "8:0:0", "8:0:10001", "/dev/null:5", "8:0:", ":5", "/dev/no-such:5")
 
@@ -139,6 +147,14 @@ def test_what_is_no_setting_is_refused(refused, text):
                                   "../x", "a/../../x", "a/..", "//a", "/..", "/../x", "/."])
 def test_what_names_no_group_is_refused(refused, text):
     refused("--cgroup-path", text)
+
+
+def test_a_name_with_a_control_character_is_refused(refused, rng):
+    """It would forge lines of /proc/PID/cgroup, or command the terminal of who lists groups."""
+    others = rng.sample([chr(code) for code in range(1, 32)], 4)
+    for control in {"\n", "\x1b", "\x7f", *others}:
+        line = refused("--cgroup-path", f"a{control}b", f"/{control}", f"x/{control}y/z")
+        assert "does not name a cgroup" in line
 
 
 def test_memory_swap_needs_memory(refused):

@@ -56,6 +56,7 @@ bool move_all(FdRef from, FdRef to) {
 }  // namespace
 
 std::string delegated_group(const CgroupHierarchy& hierarchy) {
+    const trace::Step step{3, "find our place", "whoever was given a group may divide it"};
     if (!hierarchy.own_group) {
         throw std::runtime_error(fmt::format(
             "our own group is out of sight from {}: it shows another part of the hierarchy. Mount "

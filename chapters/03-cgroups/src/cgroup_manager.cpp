@@ -92,13 +92,13 @@ CgroupManager CgroupManager::create(const CgroupHierarchy& hierarchy, std::strin
     const trace::Step step{3, "make the group", "a directory: the kernel fills it with files"};
     check_group_path(path);
     const std::string whole{path};
-    const auto [above, name] = parent_and_name(path);
+    const std::pair<std::string, std::string> place = parent_and_name(path);
     UniqueFd parent =
-        named("create cgroup", whole, [&] { return open_group(hierarchy.root, above); });
-    refuse_below_frozen(parent, above);
+        named("create cgroup", whole, [&] { return open_group(hierarchy.root, place.first); });
+    refuse_below_frozen(parent, place.first);
     deliver_controllers(hierarchy, whole, controllers_for(settings_for(limits)));
     UniqueFd directory =
-        named("create cgroup", whole, [&] { return make_directory(parent, name); });
+        named("create cgroup", whole, [&] { return make_directory(parent, place.second); });
     // From here on its destructor removes it.
     CgroupManager group{std::move(parent), std::move(directory), whole, true};
     group.apply(limits);

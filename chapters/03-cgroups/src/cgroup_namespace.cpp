@@ -43,7 +43,7 @@ ChildMain with_cgroup_namespace_first(const CloneArgs& args, const ChildMain& ch
     const bool create = args.create.contains(Namespace::Cgroup);
     return [join, create, child_main](SyncSocket& to_parent) {
         if (create) make_cgroup_namespace();
-        enter_namespaces(join);
+        if (!join.empty()) enter_namespaces(join);
         return child_main(to_parent);
     };
 }

@@ -78,8 +78,10 @@ void declare_memory(CLI::App& run, CgroupOptions& options) {
         return [&field](const std::string& text) { field = wish(parse_bytes(text)); };
     };
     const auto total = [&options](const std::string& text) {
-        // 0 is Docker's "not given", and -1 is without limit.
-        if (text != "0") options.memory_and_swap = parse_bytes(text);
+        const std::uint64_t both = parse_bytes(text);
+        // Zero is Docker's "not given"; without limit is -1 or max.
+        const bool is_zero = both == no_limit && text != "-1" && text != "max";
+        if (!is_zero) options.memory_and_swap = both;
     };
     for (const Row& row : {
              Row{"-m,--memory", "SIZE", "memory.max: above it processes are killed",

@@ -110,6 +110,17 @@ TEST_CASE("find_cgroup_mounts sees that a mount lies outside our cgroup namespac
     CHECK_FALSE(find_cgroup_mounts(unified, "0::/../other\n").unified.at(0).shows_own_group);
 }
 
+TEST_CASE("find_cgroup_mounts takes a name that begins with two dots for a name") {
+    const std::string name = ".." + random_name(1 + random_below(8));
+    for (const std::string& own : {name, name + "/x", "x/" + name}) {
+        CAPTURE(own);
+        const CgroupMounts found = find_cgroup_mounts(unified, "0::/" + own + "\n");
+        REQUIRE(covers_all(found));
+        CHECK(found.unified[0].own_group == own);
+    }
+    CHECK_FALSE(find_cgroup_mounts(unified, "0::/..\n").unified.at(0).shows_own_group);
+}
+
 TEST_CASE("find_cgroup_mounts puts those first that can be used") {
     const CgroupMounts found = find_cgroup_mounts(
         "1 0 0:28 /x /part rw - cgroup2 cgroup2 rw\n"

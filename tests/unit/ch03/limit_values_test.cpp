@@ -53,6 +53,25 @@ TEST_CASE("parse_bytes takes 0, -1 and max for no limit") {
     }
 }
 
+TEST_CASE("a size that rounds down to nothing is not taken for no limit") {
+    for (const char* text : {"0.5", "0.9b", "0.0001k", "0.000001", "0.0009K", "00.1"}) {
+        CAPTURE(text);
+        CHECK(complaint([&] {
+                  return parse_bytes(text);
+              }).starts_with(fmt::format("'{}' is not a size: ", text)));
+        CHECK(complaint([&] {
+                  return parse_rate(text);
+              }).starts_with(fmt::format("'{}' is not a rate: ", text)));
+    }
+    for (const char* text : {"0.0m", "0b", "0kib", "0.000000", "000g"}) {
+        CAPTURE(text);
+        CHECK(parse_bytes(text) == no_limit);
+        CHECK(parse_rate(text) == no_limit);
+    }
+    CHECK(parse_bytes("0.001k") == 1);  // 1.024 bytes
+    CHECK(parse_rate("0.5k/s") == 512);
+}
+
 TEST_CASE("parse_bytes refuses what is no size") {
     for (const char* text : {"",
                              " ",

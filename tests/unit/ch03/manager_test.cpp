@@ -268,8 +268,7 @@ TEST_CASE("create hands a controller down to a group three levels deep",
     CHECK(refusal([&] {
               const Member member(above.path() / "a/b/c");
               CgroupManager::create(hierarchy, above.name() + "/a/b/c/d", limits);
-          }) ==
-          fmt::format("enable controllers /{}/c/cgroup.subtree_control <- +memory: EBUSY", top));
+          }) == fmt::format("enable controllers /{}/c/cgroup.procs: EBUSY", top));
 }
 
 TEST_CASE("create says which controller this machine does not have", "[uses-03.1][uses-03.2]") {

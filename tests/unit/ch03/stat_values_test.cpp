@@ -2,6 +2,7 @@
 #include <stdexcept>
 
 #include "catch.hpp"
+#include "kernel_view.hpp"
 #include "tenon/cgroup_options.hpp"
 #include "tenon/cgroup_stats.hpp"
 
@@ -78,6 +79,19 @@ TEST_CASE("oom_sentence speaks up only when somebody was killed") {
     CHECK(oom_sentence(stats) ==
           "out of memory: the kernel killed 2 processes of the container (memory.max max, "
           "oom_kill 2)");
+}
+
+TEST_CASE("a group that was killed whole is called that, not counted") {
+    CgroupStats stats;
+    stats.memory =
+        MemoryStats{.max = 64U << 20, .oom_kill = 1 + random_below(9), .oom_group_kill = 1};
+    CHECK(oom_sentence(stats) ==
+          "out of memory: the kernel killed every process of the container (memory.max 64.0 MiB, "
+          "oom_kill " +
+              std::to_string(stats.memory->oom_kill) + ")");
+    CHECK(usage_table(stats).find(": KILLED every process\n") != std::string::npos);
+    stats.memory->oom_kill = 0;  // of a kernel that counts the group alone
+    CHECK(oom_sentence(stats).empty());
 }
 
 TEST_CASE("usage_table has a line for what was measured, and no other") {

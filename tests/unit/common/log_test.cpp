@@ -175,8 +175,20 @@ TEST_CASE("a JSON line has level, msg and an RFC 3339 time, and survives any mes
     CHECK(std::regex_match(read, expected));
 }
 
+TEST_CASE("a plain text is written as it is, in one piece, whatever the level") {
+    const std::string table = "a  1\nb\t" + random_name(20000) + "\n\x1b[0m";
+    for (const LogFormat format : {LogFormat::Text, LogFormat::Json}) {
+        const auto lines =
+            lines_of(format, LogLevel::Error, [&](const Log& log) { log.plain(table); });
+        CHECK(lines == std::vector<std::string>{table});
+    }
+}
+
 TEST_CASE("a log that cannot be written stops nothing") {
     const UniqueFd reader{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+    const UniqueFd full{::open("/dev/full", O_WRONLY | O_CLOEXEC)};
+    CHECK_NOTHROW(Log{full}.plain("unheard"));
+    CHECK_NOTHROW(Log{FdRef{}}.plain("unheard"));
     CHECK_NOTHROW(Log{reader}.error("unheard"));
     CHECK_NOTHROW(Log{FdRef{}}.error("unheard"));
 }

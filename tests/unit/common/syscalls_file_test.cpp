@@ -1,14 +1,20 @@
 // syscalls.hpp, second half: files.
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 
@@ -184,6 +190,25 @@ TEST_CASE("file_system_type tells procfs from others") {
     CHECK(sys::file_system_type(tree.fd()) != PROC_SUPER_MAGIC);
 }
 
+TEST_CASE("fgetxattr is the value of an attribute, or nothing") {
+    const Tree tree;
+    const UniqueFd file = sys::openat(tree.fd(), "file", O_RDONLY);
+    CHECK(sys::fgetxattr(file, "user.tenon").empty());
+    CHECK(sys::fgetxattr(sys::openat(here, "/proc/self/comm", O_RDONLY), "user.tenon").empty());
+    const auto set = [&](std::string_view value) {
+        return ::fsetxattr(file.ref().number(), "user.tenon", value.data(), value.size(), 0) == 0;
+    };
+    TENON_NEED(set(""), "needs a file system with attributes of the user's own");
+    CHECK(sys::fgetxattr(file, "user.tenon").empty());
+    for (const std::string& value : {std::string{"1"}, std::string("a\0b", 3), random_name(256)}) {
+        REQUIRE(set(value));
+        CHECK(sys::fgetxattr(file, "user.tenon") == value);
+    }
+    REQUIRE(set(random_name(257)));
+    CHECK(refusal([&] { sys::fgetxattr(file, "user.tenon"); }) == "fgetxattr user.tenon: ERANGE");
+    CHECK(refusal([&] { sys::fgetxattr(FdRef{}, "user.tenon"); }) == "fgetxattr user.tenon: EBADF");
+}
+
 TEST_CASE("directories_in names the directories and nothing else, each time") {
     const Tree tree;
     fs::create_directory(tree.path() / "other");
@@ -198,6 +223,40 @@ TEST_CASE("directories_in names the directories and nothing else, each time") {
     }
     CHECK(open_descriptors() == open_before);
     CHECK(sys::directories_in(sys::openat(tree.fd(), "folder", O_RDONLY)).empty());
+}
+
+namespace {
+
+// From now on getdents64(2) fails in this process. seccomp(2)
+void let_directories_fail() {
+    constexpr auto number_at = static_cast<unsigned>(offsetof(seccomp_data, nr));
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number_at),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getdents64, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter{std::size(program), program};
+    check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl");
+    check(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), "prctl");
+}
+
+}  // namespace
+
+TEST_CASE("directories_in tells what stopped it, and keeps nothing open") {
+    const Tree tree;
+    const UniqueFd file = sys::openat(tree.fd(), "file", O_RDONLY);
+    CHECK(refusal([&] { sys::directories_in(file); }) == "openat .: ENOTDIR");
+    const Forked process = run_forked([&] {
+        let_directories_fail();
+        say(refusal([&] { sys::directories_in(tree.fd()); }));
+        const int next = ::dup(STDIN_FILENO);
+        static_cast<void>(refusal([&] { sys::directories_in(tree.fd()); }));
+        ::close(next);
+        return ::dup(STDIN_FILENO) == next ? 0 : 1;  // the lowest that is free
+    });
+    CHECK(process.out == "readdir: EIO");
+    CHECK(process.status == ExitStatus::exited(0));
 }
 
 TEST_CASE("pread_start reads from the beginning, as much as is asked for") {

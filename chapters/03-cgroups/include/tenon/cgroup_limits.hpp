@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace tenon {
@@ -31,7 +32,10 @@ struct CpuMax {
 struct BlockDevice {
     unsigned major = 0;
     unsigned minor = 0;
-    auto operator<=>(const BlockDevice&) const = default;
+    bool operator==(const BlockDevice&) const = default;
+    bool operator<(const BlockDevice& other) const {
+        return std::tie(major, minor) < std::tie(other.major, other.minor);
+    }
 };
 
 /// Reads `8:0`; nothing for any other text.

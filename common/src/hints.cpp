@@ -1,6 +1,8 @@
 // Advice, in one table. A row says what to do, not what went wrong: the error already said that.
 #include "tenon/hints.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cerrno>
 
@@ -160,6 +162,11 @@ std::string_view hint_for(const SysError& error) {
         if (fits(hint, error)) return hint.advice;
     }
     return {};
+}
+
+std::string with_advice(const SysError& error) {
+    const std::string_view advice = hint_for(error);
+    return fmt::format("{}{}{}", error.what(), advice.empty() ? "" : ": ", advice);
 }
 
 }  // namespace tenon

@@ -24,9 +24,8 @@ int exit_code_for(const SysError& error) {
                                                                : exit_not_executable;
 }
 
-void report(std::string_view program, std::string_view message, std::string_view advice) {
-    const Log log{FdRef{STDERR_FILENO}};
-    log.error(fmt::format("{}: {}{}{}", program, message, advice.empty() ? "" : ": ", advice));
+void report(std::string_view program, std::string_view message) {
+    Log{FdRef{STDERR_FILENO}}.error(fmt::format("{}: {}", program, message));
 }
 
 // A closed descriptor 0, 1 or 2 would be given to the next file we open, and everything written to
@@ -52,13 +51,13 @@ int run_and_report(std::string_view program, const std::function<int()>& body) {
     } catch (const EndedBySignal& end) {
         return end_by(end.signal());
     } catch (const SysError& error) {
-        report(program, error.what(), hint_for(error));
+        report(program, with_advice(error));
         return exit_code_for(error);
     } catch (const std::exception& error) {
-        report(program, error.what(), {});
+        report(program, error.what());
         return exit_own_failure;
     } catch (...) {
-        report(program, "an exception that is not a std::exception", {});
+        report(program, "an exception that is not a std::exception");
         return exit_own_failure;
     }
 }

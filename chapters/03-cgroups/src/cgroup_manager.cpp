@@ -79,9 +79,7 @@ CgroupManager::~CgroupManager() {
         remove();
     } catch (const SysError& error) {
         // Another error, or a signal, is on its way up: this one is told beside it.
-        const std::string_view advice = hint_for(error);
-        Log{FdRef{STDERR_FILENO}}.warning(
-            fmt::format("{}{}{}", error.what(), advice.empty() ? "" : ": ", advice));
+        Log{FdRef{STDERR_FILENO}}.warning(with_advice(error));
     } catch (const std::exception& error) {
         Log{FdRef{STDERR_FILENO}}.warning(error.what());
     }

@@ -80,9 +80,7 @@ void tell_failure(const Body& body) {
     try {
         body();
     } catch (const SysError& error) {
-        const std::string_view advice = hint_for(error);
-        Log{FdRef{STDERR_FILENO}}.warning(
-            fmt::format("{}{}{}", error.what(), advice.empty() ? "" : ": ", advice));
+        Log{FdRef{STDERR_FILENO}}.warning(with_advice(error));
     }
 }
 

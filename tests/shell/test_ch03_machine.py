@@ -45,6 +45,15 @@ def test_a_controller_that_v1_holds_is_named(limited, home, rootfs, controller):
     assert home.others() == set() and home.top.read("cgroup.subtree_control") == before
 
 
+def test_an_ordinary_user_is_told_of_v1_too_and_not_sent_for_more_rights(run, rootfs, real_root):
+    if "memory" not in in_v1():
+        pytest.skip("needs a hybrid host: v1 with controllers, beside v2")
+    user = {"user": 65534, "group": 65534, "extra_groups": []}
+    done = run("ch03", "--rootfs", rootfs, "-m", "64m", "--", "true", **user)
+    line = done.one_line(125, "the memory controller", "cgroup v1", "./course vm")
+    assert "Delegate" not in line
+
+
 def test_a_controller_that_no_kernel_has_is_named(limited, home, rootfs, rng):
     name = "no" + "".join(rng.choices("abcdefgh", k=6))
     limited("ch03", "--rootfs", rootfs, "--cgroup-conf", f"{name}.max=1", "--", "true").one_line(

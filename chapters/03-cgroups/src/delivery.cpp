@@ -94,9 +94,8 @@ void deliver_controllers(const CgroupHierarchy& hierarchy, const std::string& gr
         enable_controllers(hierarchy.root, group, wanted);
     } catch (const SysError& error) {
         if (error.call() == "enable controllers") throw;
-        if (error.error() == ENOENT || error.error() == EINVAL) {
-            explain_missing_controller(hierarchy, group, wanted);
-        }
+        // Also to somebody who may not write there: more rights would not bring a controller.
+        if (error.error() != EBUSY) explain_missing_controller(hierarchy, group, wanted);
         throw SysError(error.error(), "enable controllers", shown(error.subject()));
     }
 }

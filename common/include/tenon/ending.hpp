@@ -26,7 +26,7 @@ class EndedBySignal : public std::exception {
 };
 
 /// Holds back SIGINT, SIGTERM, SIGHUP and SIGQUIT, as far as our caller does not ignore them
-/// (nohup(1)).
+/// (nohup(1)); those stay ignored here, while exec() gives the command its default back.
 /// May be nested. A child inherits the blocked signals; exec() unblocks them.
 /// @see \man{signalfd,2}
 class EndingSignals {

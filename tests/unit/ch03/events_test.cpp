@@ -36,7 +36,7 @@ std::uint64_t used(const TestCgroup& group) {
 // Until the group has used `more` than it has now; false when that takes too long.
 bool runs_on(const TestCgroup& group, std::uint64_t more) {
     const std::uint64_t goal = used(group) + more;
-    const auto deadline = Clock::now() + 5s;
+    const auto deadline = Clock::now() + 5s * time_factor();
     while (used(group) < goal) {
         if (Clock::now() > deadline) return false;
         ::usleep(1000);

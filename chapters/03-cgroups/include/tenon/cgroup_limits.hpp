@@ -112,7 +112,7 @@ std::uint64_t parse_count(std::string_view text);
 /// The kernel takes no quota below 1 ms: 0.01 CPUs.
 CpuMax parse_cpus(std::string_view text);
 
-/// 1 to 10000. @param what  names it in the message: `--cpu-weight`
+/// 1 to 10000. @param what  what is shared by it, for the message: `CPU time`
 std::uint64_t parse_weight(std::string_view text, std::string_view what);
 
 /// Checks `0-2,7` for its form; which CPUs exist is the kernel's to judge.

@@ -79,16 +79,20 @@ UniqueFd open_rootfs(const std::filesystem::path& path) {
     }
 }
 
-void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan) {
+void enter_root(const RootMaker& make_root, const MountPlan& plan) {
     const OpenedPlan opened = open_sources(plan);  // still connected, for whoever asks for rslave
     make_mounts_private();
-    const UniqueFd root = bind_rootfs(open_rootfs(rootfs), rootfs);
+    const UniqueFd root = make_root();
     apply_mounts(root, opened.plan);
     if (plan.readonly_root) {
         const trace::Step step{2, "make the root read-only", "last: targets had to be made in it"};
-        sys::mount_setattr(root, {.set = MOUNT_ATTR_RDONLY}, false, rootfs);
+        sys::mount_setattr(root, {.set = MOUNT_ATTR_RDONLY}, false, "the new root");
     }
     pivot_into(root);
+}
+
+void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan) {
+    enter_root([&] { return bind_rootfs(open_rootfs(rootfs), rootfs); }, plan);
 }
 
 }  // namespace tenon

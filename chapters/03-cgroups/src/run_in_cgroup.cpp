@@ -105,6 +105,19 @@ void report_if_present(const CgroupManager& group, bool asked_for_stats) {
     });
 }
 
+// After what args.prepare does already: a network is moved into a child whose ids are mapped.
+Spawner prepared_by(const PrepareChild& prepare, const Spawner& spawner) {
+    if (!prepare) return spawner;
+    return [=](const CloneArgs& args, const ChildMain& child_main) {
+        CloneArgs waiting = args;
+        waiting.prepare = [&](const Child& child) {
+            if (args.prepare) args.prepare(child);
+            prepare(child);
+        };
+        return spawner(waiting, child_main);
+    };
+}
+
 }  // namespace
 
 void add_cgroup_mount(const NamespaceOptions& namespaces, const CgroupOptions& cgroup,
@@ -120,13 +133,15 @@ void add_cgroup_mount(const NamespaceOptions& namespaces, const CgroupOptions& c
 }
 
 int run_in_cgroup(const NamespaceOptions& namespaces, const CgroupOptions& options,
-                  const ChildMain& child_main) {
-    if (!options.asks_for_group()) return run_in_namespaces(namespaces, child_main);
+                  const ChildMain& child_main, const PrepareChild& prepare) {
+    if (!options.asks_for_group()) {
+        return run_in_namespaces(namespaces, child_main, prepared_by(prepare, spawn));
+    }
     const EndingSignals signals;  // from before the group is made until it is gone
     CgroupManager group = make_group(options);
-    const auto spawner = [&](const CloneArgs& args, const ChildMain& main) {
+    const Spawner spawner = prepared_by(prepare, [&](const CloneArgs& args, const ChildMain& main) {
         return group.spawn(args, main);
-    };
+    });
     try {
         const int code = run_in_namespaces(namespaces, child_main, spawner);
         report_if_present(group, options.stats);

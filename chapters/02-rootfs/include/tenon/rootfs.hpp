@@ -7,6 +7,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -70,7 +71,14 @@ void apply_mounts(FdRef root, const MountPlan& plan);
 /// @throws SysError  fchdir, pivot_root, umount2. @see \man{pivot_root,2}, NOTES
 void pivot_into(FdRef root);
 
-/// All of the above, in order. @param rootfs  a path of the host
+/// Makes the mount that is to become "/", attached somewhere, in the child's own mount namespace.
+using RootMaker = std::function<UniqueFd()>;
+
+/// All of the above, in order, with the root that @p make_root makes: where it comes from is a later
+/// chapter's business.
+void enter_root(const RootMaker& make_root, const MountPlan& plan);
+
+/// The same with a folder for a root. @param rootfs  a path of the host
 void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan);
 
 }  // namespace tenon

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -33,11 +34,15 @@ void declare_cgroup_options(CLI::App& run, CgroupOptions& options);
 void add_cgroup_mount(const NamespaceOptions& namespaces, const CgroupOptions& cgroup,
                       RootfsOptions& rootfs);
 
+/// What the parent does for a child that waits, when its ids are mapped and before it goes on.
+using PrepareChild = std::function<void(const Child& child)>;
+
 /// run_in_namespaces(), in a group of its own when the options ask for one. Reports an OOM kill,
 /// and with --stats what was used, on standard error; removes the group in the end.
-/// @throws what CgroupManager::create() and run_in_namespaces() throw
+/// @param prepare  a later chapter's part of the preparation, if any
+/// @throws what CgroupManager::create(), run_in_namespaces() and @p prepare throw
 int run_in_cgroup(const NamespaceOptions& namespaces, const CgroupOptions& options,
-                  const ChildMain& child_main);
+                  const ChildMain& child_main, const PrepareChild& prepare = {});
 
 /// What --stats prints: a line for each thing that was used, with the limit that held it back.
 std::string usage_table(const CgroupStats& stats);

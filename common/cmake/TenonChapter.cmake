@@ -1,9 +1,11 @@
-# tenon_chapter(NN slug EXERCISES a b .. GIVEN src/x.cpp .. DEPENDS MM ..)
+# tenon_chapter(NN slug EXERCISES a b .. GIVEN src/x.cpp .. DEPENDS MM .. [LIBRARIES l ..] [DYNAMIC])
 #
 # Makes of the folder chapters/NN-slug
 #   library  tenon_chNN  the given sources and, per exercise, the reference or the lab's file
 #   program  chNN        from main.cpp, when there is one
 #   target   attacks     gains each attack/*.cpp as <build>/attack/NN-slug/<name>
+# LIBRARIES are what the chapter stands on besides Tenon. DYNAMIC: one of them, or of an earlier
+# chapter's, exists as a shared library only, so the program is never static.
 # and remembers for --version where each exercise came from.
 include_guard()
 
@@ -17,11 +19,12 @@ add_custom_target(stages)
 add_custom_target(attacks)
 
 function(tenon_chapter NN SLUG)
-    cmake_parse_arguments(ARG "" "" "EXERCISES;GIVEN;DEPENDS" ${ARGN})
+    cmake_parse_arguments(ARG "DYNAMIC" "" "EXERCISES;GIVEN;DEPENDS;LIBRARIES" ${ARGN})
     set(library tenon_ch${NN})
     add_library(${library} STATIC ${ARG_GIVEN})
     target_include_directories(${library} PUBLIC include PRIVATE src)
-    target_link_libraries(${library} PUBLIC tenon_common PRIVATE tenon_warnings)
+    target_link_libraries(${library} PUBLIC tenon_common
+                                     PRIVATE tenon_warnings CLI11::CLI11 ${ARG_LIBRARIES})
     foreach(earlier IN LISTS ARG_DEPENDS)
         target_link_libraries(${library} PUBLIC tenon_ch${earlier})
     endforeach()
@@ -30,6 +33,9 @@ function(tenon_chapter NN SLUG)
     endforeach()
     if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/main.cpp)
         tenon_add_stage(${NN} ${library})
+        if(TENON_STATIC AND NOT ARG_DYNAMIC)
+            target_link_options(ch${NN} PRIVATE -static)
+        endif()
     endif()
     tenon_add_attacks(${NN}-${SLUG})
 endfunction()

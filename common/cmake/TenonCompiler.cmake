@@ -10,7 +10,3 @@ if(TENON_SANITIZE)
                         -fno-omit-frame-pointer)
     add_link_options(-fsanitize=address,undefined)
 endif()
-
-if(TENON_STATIC)
-    add_link_options(-static)
-endif()

@@ -11,10 +11,13 @@ from kit.terminal import flowed, say
 
 GROUPS = {
     "build": ("cmake", "ninja-build", "g++", "libfmt-dev", "libcli11-dev",
-              "nlohmann-json3-dev", "catch2", "pkg-config"),
+              "nlohmann-json3-dev", "catch2", "pkg-config", "libarchive-dev", "libssl-dev",
+              "libmnl-dev", "libnftables-dev"),
     "course": ("busybox-static", "python3-pytest", "util-linux", "mount", "iproute2", "strace",
                "file"),
-    "authors": ("clang-format", "clang-tidy", "universal-ctags", "doxygen", "patch"),
+    # From umoci on: what tests and benchmarks compare with and look by.
+    "authors": ("clang-format", "clang-tidy", "universal-ctags", "doxygen", "patch", "umoci",
+                "skopeo", "nftables", "containernetworking-plugins", "mmdebstrap"),
     # zstd: Ubuntu packs kernels and modules by it. util-linux: setpriv.
     "vm": ("qemu-system-x86", "busybox-static", "kmod", "e2fsprogs", "util-linux", "zstd"),
 }

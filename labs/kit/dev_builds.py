@@ -7,26 +7,17 @@ program is kept until the last is built; then one boot runs them all.
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kit.building import (
-    BuildTree,
-    build,
-    first_errors,
-    implementation,
-    keep_tree,
-    preset_tree,
-)
+from kit.bench import Bench, Made, Variant, without_done
+from kit.building import build, first_errors, preset_tree
 from kit.catalog import Catalog, Chapter, Exercise, Mistake, load_catalog
 from kit.catch2 import (Case, escaped, run_tests, test_environment, test_programs,
                         wants_vm)
 from kit.diagnosis import diagnose
 from kit.doctor import userns_reason
 from kit.errors import BuildError, CourseError
-from kit.files import write_if_changed
 from kit.finding import Finding
 from kit.guest import Run, completed
 from kit.layout import Project
@@ -116,66 +107,12 @@ def check_release(project: Project) -> Finding:
     return Finding(problems + run_problems(stages[-1], make_rootfs(project.rootfs)))
 
 
-# --- the bench on which one file is exchanged --------------------------------
-
-@dataclass(frozen=True)
-class Workbench:
-    """A lab build over a copy of the reference, so that one file can be exchanged."""
-
-    project: Project
-    catalog: Catalog
-
-    @property
-    def sources(self) -> Path:
-        return self.project.build / "devcheck-sources"
-
-    @property
-    def tree(self) -> BuildTree:
-        chosen = implementation(self.catalog, set(), self.sources)
-        return BuildTree(self.project.build / "devcheck",
-                         definitions={"CMAKE_BUILD_TYPE": "Debug", **chosen})
-
-    def restore(self) -> None:
-        """Equal files keep their time stamp: only the exchanged one compiles again."""
-        for chapter in self.catalog.chapters:
-            for file in chapter.files():
-                reference = self.project.solutions / chapter.folder / file
-                write_if_changed(self.sources / chapter.folder / file,
-                                 reference.read_text(encoding="utf-8"))
-
-    def build_with(self, chapter: Chapter, file: str, text: str, target: str) -> None:
-        self.restore()
-        write_if_changed(self.sources / chapter.folder / file, text)
-        build(self.project, self.tree, target)
-
-
-@contextmanager
-def kept_programs(project: Project) -> Iterator[Path]:
-    """Room for the programs that wait for the lab VM; 15 MB each."""
-    folder = project.build / "devcheck-kept"
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def keep(run: Run, folder: Path, name: str) -> Run:
-    """The next variant takes the place of this one's program."""
-    if not run.waiting:
-        return run
-    place = folder / name / run.program.name
-    place.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(run.program, place)
-    return replace(run, name=f"{name} {run.name}", program=place)
-
+# --- todo --------------------------------------------------------------------
 
 def compile_problem(what: str, error: BuildError, project: Project) -> str:
     lines = first_errors(error.output, project.root) or [str(error)]
     return f"{what} does not compile: {lines[0].strip()}"
 
-
-# --- todo --------------------------------------------------------------------
 
 def todo_problems(exercise: Exercise, cases: list[Case], removed: set[str]) -> list[str]:
     """Exactly the tests of the task fail, and by NotImplemented.
@@ -209,17 +146,21 @@ class Starter:
 
 def of_chapter(run: Run, chapter: Chapter) -> Run:
     """Other chapters' tests in the lab VM are left out: emulated, they would take an hour."""
-    if run.name == f"test_ch{chapter.number}":
+    if run.program and run.program.name == f"test_ch{chapter.number}":
         return run
     return replace(run, cases=[case for case in run.cases if not wants_vm(case)])
 
 
-def try_starter(bench: Workbench, exercise: Exercise, kept: Path) -> Starter:
-    project, chapter = bench.project, bench.catalog.chapter(exercise.chapter)
-    text = starter_of(project, bench.catalog, chapter, exercise.file)
-    bench.build_with(chapter, exercise.file, text, "unit_tests")
-    runs = [keep(of_chapter(run, chapter), kept, exercise.id)
-            for run in native_runs(project, bench.tree.bin)]
+def starter_variant(bench: Bench, exercise: Exercise) -> Variant:
+    chapter = bench.catalog.chapter(exercise.chapter)
+    text = starter_of(bench.project, bench.catalog, chapter, exercise.file)
+    return Variant(exercise.id, chapter, exercise.file, text)
+
+
+def try_starter(bench: Bench, exercise: Exercise, made: Made) -> Starter:
+    """Not the programs that the exercise is no part of: `reference` runs them as they are."""
+    chapter = made.variant.chapter
+    runs = without_done([of_chapter(run, chapter) for run in bench.runs(made)])
     return Starter(exercise, {e.id for e in chapter.exercises if e.file == exercise.file}, runs)
 
 
@@ -234,16 +175,15 @@ def judge_starters(project: Project, starters: list[Starter]) -> Finding:
 
 
 def check_todo(project: Project) -> Finding:
-    bench = Workbench(project, load_catalog(project))
-    keep_tree(bench.tree)
+    bench = Bench(project, load_catalog(project))
+    exercises = list(bench.catalog.exercises())
     problems, starters = [], []
-    with kept_programs(project) as kept:
-        for exercise in bench.catalog.exercises():
-            try:
-                starters.append(try_starter(bench, exercise, kept))
-            except BuildError as error:
-                problems.append(compile_problem(f"{exercise.id}: the starter", error, project))
-        bench.restore()
+    with bench.made([starter_variant(bench, exercise) for exercise in exercises]) as variants:
+        for exercise, made in zip(exercises, variants):
+            if made.error:
+                problems.append(compile_problem(f"{exercise.id}: the starter", made.error, project))
+            else:
+                starters.append(try_starter(bench, exercise, made))
         found = judge_starters(project, starters)
     return Finding(problems + found.problems, found.not_run)
 
@@ -292,22 +232,24 @@ class Mutant:
     run: Run
 
 
-def try_mutant(bench: Workbench, exercise: Exercise, mistake: Mistake, kept: Path) -> Mutant:
-    project, chapter = bench.project, bench.catalog.chapter(exercise.chapter)
-    patch = project.solutions / chapter.folder / "mutants" / mistake.mutant
-    target = f"test_ch{chapter.number}"
-    try:
-        text = mutated(project, chapter, exercise.file, patch)
-        bench.build_with(chapter, exercise.file, text, target)
-    except BuildError as error:
-        raise CourseError(compile_problem(f"mutant {mistake.mutant}", error, project)) from None
-    program, environment = bench.tree.bin / target, test_environment(project, bench.tree.bin)
-    cases = run_tests(program, escaped(mistake.fails), environment).cases
-    run = keep(Run(target, cases, environment, program), kept, patch.stem)
-    return Mutant(exercise, mistake, run)
+def mutant_variants(bench: Bench) -> tuple[list[tuple[Exercise, Mistake, Variant]], list[str]]:
+    """(what can be tried, problems)"""
+    found, problems = [], []
+    for exercise in bench.catalog.exercises():
+        chapter = bench.catalog.chapter(exercise.chapter)
+        for mistake in exercise.mistakes:
+            patch = bench.project.solutions / chapter.folder / "mutants" / mistake.mutant
+            try:
+                text = mutated(bench.project, chapter, exercise.file, patch)
+            except CourseError as error:
+                problems.append(str(error))
+            else:
+                name = f"{chapter.number}-{patch.stem}"
+                found.append((exercise, mistake, Variant(name, chapter, exercise.file, text)))
+    return found, problems
 
 
-def judge_mutants(bench: Workbench, mutants: list[Mutant]) -> Finding:
+def judge_mutants(bench: Bench, mutants: list[Mutant]) -> Finding:
     problems, not_run = [], []
     answers = completed(bench.project, [mutant.run for mutant in mutants])
     for mutant, cases in zip(mutants, answers):
@@ -320,16 +262,15 @@ def judge_mutants(bench: Workbench, mutants: list[Mutant]) -> Finding:
 def check_mutants(project: Project) -> Finding:
     if not shutil.which("patch"):
         return Finding(not_run="the program patch is not installed: ./course up --authors")
-    bench = Workbench(project, load_catalog(project))
-    keep_tree(bench.tree)
-    problems, mutants = [], []
-    with kept_programs(project) as kept:
-        for exercise in bench.catalog.exercises():
-            for mistake in exercise.mistakes:
-                try:
-                    mutants.append(try_mutant(bench, exercise, mistake, kept))
-                except CourseError as error:
-                    problems.append(str(error))
-        bench.restore()
+    bench = Bench(project, load_catalog(project))
+    planned, problems = mutant_variants(bench)
+    mutants = []
+    with bench.made([variant for _, _, variant in planned], own=True) as variants:
+        for (exercise, mistake, _), made in zip(planned, variants):
+            if made.error:
+                problems.append(compile_problem(f"mutant {mistake.mutant}", made.error, project))
+            else:
+                [run] = without_done(bench.runs(made, escaped(mistake.fails)))
+                mutants.append(Mutant(exercise, mistake, run))
         found = judge_mutants(bench, mutants)
     return Finding(problems + found.problems, found.not_run)

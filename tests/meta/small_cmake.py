@@ -14,10 +14,20 @@ set(exercises ${CMAKE_SOURCE_DIR}/solutions)
 if(TENON_IMPL_01 STREQUAL lab)
     set(exercises ${TENON_LAB_DIR})
 endif()
-add_executable(test_ch01 tests/test_ch01.cpp ${exercises}/01-boxes/open.cpp
-               ${exercises}/01-boxes/close.cpp)
-target_include_directories(test_ch01 PRIVATE common/include chapters/01-boxes/include)
+add_library(tenon_ch01 STATIC ${exercises}/01-boxes/open.cpp ${exercises}/01-boxes/close.cpp)
+target_include_directories(tenon_ch01 PUBLIC common/include chapters/01-boxes/include)
+add_executable(test_ch01 tests/test_ch01.cpp)
+target_link_libraries(test_ch01 PRIVATE tenon_ch01)
 add_custom_target(unit_tests DEPENDS test_ch01)
+"""
+
+# One that holds the chapter's library, as a later chapter's does, and one that does not.
+MORE_PROGRAMS = """\
+add_executable(test_ch02 tests/test_ch01.cpp)
+target_link_libraries(test_ch02 PRIVATE tenon_ch01)
+file(WRITE ${CMAKE_BINARY_DIR}/alone.cpp "int main() {}")
+add_executable(test_common ${CMAKE_BINARY_DIR}/alone.cpp)
+add_dependencies(unit_tests test_ch02 test_common)
 """
 
 PRESETS = """\

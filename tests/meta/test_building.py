@@ -2,9 +2,13 @@
 
 import shutil
 
+import conftest
 import pytest
+import small_cmake
 from conftest import call
 from kit import check, start
+from kit.bench import Bench, Variant
+from kit.catalog import load_catalog
 from kit.dev_builds import check_mutants, check_reference, check_todo
 from kit.dev_tools import check_tidy
 from kit.errors import BuildError
@@ -117,3 +121,20 @@ def test_tidy_remembers_what_was_clean(built, edit):
     edit("solutions/01-boxes/open.cpp", "return lid + 1;",
          "if (lid > 0) { return lid + 1; } else { return 1; }")
     assert "else" in check_tidy(built).problems[0]
+
+
+def test_a_variant_is_built_into_the_programs_that_hold_its_library(built):
+    """And its neighbours in the library stay the reference's."""
+    (built.root / "CMakeLists.txt").write_text(small_cmake.CMAKE + small_cmake.MORE_PROGRAMS,
+                                               encoding="utf-8")
+    bench = Bench(built, load_catalog(built))
+    shut = Variant("shut", bench.catalog.chapters[0], "open.cpp", conftest.OPEN_CPP.replace(
+        "lid + 1", "lid"))
+    broken = Variant("broken", shut.chapter, "close.cpp", "int x = y;\n")
+    with bench.made([shut, broken]) as made:
+        first, second = made
+        assert [program.name for program in first.programs] == ["test_ch01", "test_ch02"]
+        cases = [case for run in bench.runs(first) for case in run.cases]
+    assert [case.status for case in cases] == ["failed", "passed"] * 2
+    assert second.error and "broken/close.cpp:1:9: error" in second.error.output
+    assert not bench.room.exists()

@@ -217,7 +217,7 @@ CHECKS = ["check_reference", "check_todo", "check_mutants"]
 def test_a_check_of_authors_boots_once(authored, lab_vm, name):
     found = getattr(dev_builds, name)(authored)
     assert (found.problems, found.not_run, len(lab_vm)) == ([], "", 1)
-    assert not (authored.build / "devcheck-kept").exists()
+    assert not (authored.build / "devcheck/variants").exists()
 
 
 @needs_ninja
@@ -248,7 +248,7 @@ def test_a_starters_tests_in_the_lab_vm_are_those_of_its_chapter(authored):
     """The others' run here only, if they can."""
     chapter = dev_builds.load_catalog(authored).chapters[0]
     case = guest.Case("x", "not_run", reason="lab VM: y")
-    other = guest.Run("test_ch02", [case], {}, authored.root)
+    other = guest.Run("01.1 test_ch02", [case], {}, authored.build / "test_ch02")
     assert not dev_builds.of_chapter(other, chapter).waiting
-    own = guest.Run("test_ch01", [case], {}, authored.root)
+    own = guest.Run("01.1 test_ch01", [case], {}, authored.build / "test_ch01")
     assert dev_builds.of_chapter(own, chapter).waiting == ["x"]

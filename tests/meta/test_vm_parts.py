@@ -1,5 +1,6 @@
 """The lab VM without a boot: command lines, streams, refusals."""
 
+import contextlib
 import os
 import random
 import select
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from kit import packages
+from kit import guest, packages
 from kit.errors import CourseError
 from kit.layout import Project
 from kit.vm import kernel, qemu, ready
+from kit.vm.accel import Verdict
+from kit.vm.boot import Boot, Links
 from kit.vm.briefing import run_script
 from kit.vm.channels import (Escaped, Hung, Inlet, Outlet, Talk, TooLong, await_end,
                              await_ready)
@@ -41,6 +44,15 @@ def test_the_accelerator_decides_the_words_of_the_kernel():
     assert "-accel kvm -cpu host" in command_for(accelerator="kvm")
     assert "acpi=noirq" not in command_for(accelerator="kvm")
     assert "acpi=noirq" in command_for()
+
+
+@pytest.mark.parametrize(("accelerator", "cpus"), [("kvm", 2), ("tcg", 1)])
+def test_an_emulated_machine_may_have_fewer_processors(project, accelerator, cpus):
+    (project.root / "out").mkdir()
+    job = guest.job_of(project, project.root / "out", [])
+    with contextlib.closing(Links(["console"])) as links:
+        boot = Boot(project, job, kernel.Kernel(Path("/k")), Path("/base"), (1, 2))
+        assert boot.machine(Verdict(accelerator), links, 5, 6).cpus == cpus
 
 
 def test_qemu_dies_with_us_and_has_no_power_to_spare():

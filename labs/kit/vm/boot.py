@@ -133,9 +133,10 @@ class Boot:
     def machine(self, verdict: Verdict, links: Links, initrd: int, disk: int) -> qemu.Machine:
         theirs = {name: end.fileno() for name, end in links.theirs.items()}
         console, terminal = theirs.pop("console"), theirs.pop("terminal", None)
+        emulated = self.job.emulated_cpus if verdict.accelerator != "kvm" else None
         return qemu.Machine(verdict.accelerator, self.kernel.image, initrd, self.job.memory_mib,
-                            self.job.cpus, console, shares(self.project, self.kernel, self.job),
-                            disk, theirs, terminal)
+                            emulated or self.job.cpus, console,
+                            shares(self.project, self.kernel, self.job), disk, theirs, terminal)
 
     def run(self, verdict: Verdict) -> int:
         """The job's exit status; raises MachineFailed, Hung, TooLong or Escaped."""

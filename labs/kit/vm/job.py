@@ -24,6 +24,8 @@ class Job:
     timeout: float | None = None
     memory_mib: int = 2048
     cpus: int = 2
+    # Where the processor is emulated, if another number is better there.
+    emulated_cpus: int | None = None
     terminal: bool = False
     with_stdin: bool = False
     accelerator: str | None = None

@@ -80,6 +80,11 @@ def run_one(project: Project, name: str) -> Finding:
         return Finding([str(error)])
 
 
+def run_timed(project: Project, name: str) -> tuple[Finding, float]:
+    begin = time.monotonic()
+    return run_one(project, name), time.monotonic() - begin
+
+
 def finding_lines(name: str, finding: Finding, duration: float) -> list[str]:
     note = finding.not_run if finding.word == "NOT RUN" else ""
     lines = [f"{name:<12}{painted(finding.word.ljust(7))}  {seconds(duration):>6}"]
@@ -94,10 +99,9 @@ def run_check(project: Project, args: argparse.Namespace) -> int:
         return PASS
     words = []
     for name in args.only or CHECKS:
-        begin = time.monotonic()
-        finding = run_one(project, name)
+        finding, duration = run_timed(project, name)
         words.append(finding.word)
-        for line in finding_lines(name, finding, time.monotonic() - begin):
+        for line in finding_lines(name, finding, duration):
             say(line)
     say(f"{words.count('PASS')} passed, {words.count('FAIL')} failed, "
         f"{words.count('NOT RUN')} not run")

@@ -23,10 +23,12 @@ from kit.ending import Ended
 from kit.errors import CourseError
 from kit.guest_run import ENDED, ORDERS
 from kit.layout import Project
+from kit.locking import locked_last
 from kit.machine import in_lab_vm
 from kit.pytests import only, pytest_command, pytest_told, report_to, with_kit
 from kit.terminal import passing
 from kit.timing import EMULATED
+from kit.vm.kernel import vm_folder
 from kit.vm.ready import vm_problem
 from kit.vm.session import Job, run_job
 
@@ -188,7 +190,8 @@ def exchange_folder(project: Project) -> Iterator[Path]:
 
 
 def boot_for(project: Project, runs: Sequence[Run]) -> list[Outcome]:
-    with exchange_folder(project) as folder:
+    """One at a time: two emulated machines on two processors would miss their limits of time."""
+    with locked_last(vm_folder(project) / "batch"), exchange_folder(project) as folder:
         orders = [order_of(project, run, n, folder) for n, run in enumerate(runs)]
         (folder / ORDERS).write_text(json.dumps(orders), encoding="utf-8")
         machine = boot(project, job_of(project, folder, orders), len(orders))

@@ -82,3 +82,13 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         release(folder)
+
+
+@contextmanager
+def locked_last(folder: Path) -> Iterator[None]:
+    """Whoever has it waits for no other: so what is kept need not be let go."""
+    take(folder)
+    try:
+        yield
+    finally:
+        release(folder)

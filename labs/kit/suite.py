@@ -2,6 +2,10 @@
 
 First what this machine can run. Tests that only the lab VM can run go there all
 at once, and their groups come after; the checks of `dev check` are last.
+
+They are told last, but most run beside the tests: else half of two processors would
+be idle. What only reads begins with the tests. What runs tests or containers itself
+waits until none of ours runs here: some look at what all of the machine shares.
 """
 
 import argparse
@@ -9,16 +13,21 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from kit.building import build, preset_tree, show_build_error
 from kit.catch2 import (Case, escaped, listed_names, read_report, run_tests, test_environment,
                         test_programs, wants_vm)
-from kit.dev import CHECKS, run_one
+from kit.dev import CHECKS, run_timed
+from kit.dev_builds import remember_run
 from kit.errors import BUILD, FAILURES, PASS, BuildError, CourseError
+from kit.finding import Finding
 from kit.guest import Run, ask_vm, why_no_vm, with_remedy
+from kit.lanes import Lane
 from kit.layout import Project
 from kit.pytests import ITS_OWN, NONE_COLLECTED, pytest_command, report_to, with_kit
 from kit.story import failure_lines
@@ -26,6 +35,12 @@ from kit.terminal import painted, say, seconds, wrapped
 
 HELP = "the project's whole suite"
 SHELL_TESTS = ("tests/shell", "tests/attack", "tests/meta")
+# Beside the tests from the beginning: it takes minutes and starts nothing of ours.
+READING = ("tidy",)
+# In this process: it knows what the tests have said.
+OWN = ("reference",)
+# Before others, the lab VM: there time limits are tightest.
+NICE_TO_ALL, NICE_TO_VM = 19, 5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,17 +101,16 @@ def run_pytest(project: Project, folder: str, environment: dict[str, str],
 
 # --- dev check ---------------------------------------------------------------
 
-def check_case(project: Project, name: str) -> Case:
-    finding = run_one(project, name)
+def check_group(name: str, finding: Finding, duration: float) -> Group:
     status = {"PASS": "passed", "FAIL": "failed", "NOT RUN": "not_run"}[finding.word]
-    return Case(f"dev check {name}", status, reason=finding.not_run,
+    case = Case(f"dev check {name}", status, reason=finding.not_run,
                 expected=f"./course dev check --only {name} finds nothing",
                 observed="\n".join(finding.problems[:12]))
+    return Group(f"dev check {name}", [case], duration)
 
 
 def run_dev_check(project: Project, name: str) -> Group:
-    begin = time.monotonic()
-    return Group(f"dev check {name}", [check_case(project, name)], time.monotonic() - begin)
+    return check_group(name, *run_timed(project, name))
 
 
 # --- all of it ---------------------------------------------------------------
@@ -111,6 +125,8 @@ def run_program(program: Path, text: str, environment: dict[str, str]) -> Group:
     if text and not chosen:
         return Group(program.name)
     outcome = run_tests(program, ",".join(escaped(name) for name in chosen), environment)
+    if not text:
+        remember_run(program, outcome.cases)
     return Group(program.name, outcome.cases, outcome.seconds, program)
 
 
@@ -137,7 +153,8 @@ def vm_groups(project: Project, environment: dict[str, str],
         yield Group(run.name, outcome.cases, outcome.seconds)
 
 
-def suite_groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
+def suite_groups(project: Project, bin: Path, text: str,
+                 none_runs_here: Callable[[], None] = lambda: None) -> Iterator[Group]:
     """Each as soon as it has finished; with no machine to be had, its tests say what it takes."""
     environment = test_environment(project, bin)
     problem = why_no_vm(project)
@@ -148,15 +165,36 @@ def suite_groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
             yield replace(group, cases=[with_remedy(case, problem) for case in group.cases])
         else:
             yield set_aside(group)
+    none_runs_here()
     if not problem:
         yield from vm_groups(project, environment, done)
 
 
-def groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
+def whole_suite(project: Project, bin: Path) -> Iterator[Group]:
+    lanes: dict[str, Lane] = {}
+    with ExitStack() as stack:
+        def begin(names: Sequence[str], niceness: int) -> None:
+            lane = Lane(partial(run_timed, project), names, niceness,
+                        project.build / f"beside-{names[0]}.log")
+            lanes.update(dict.fromkeys(names, stack.enter_context(lane)))
+
+        begin(READING, NICE_TO_ALL)
+        others = [name for name in CHECKS if name not in (*READING, *OWN)]
+        yield from suite_groups(project, bin, "", lambda: begin(others, NICE_TO_VM))
+        for name in CHECKS:
+            told = lanes[name].finding(name) if name in lanes else run_timed(project, name)
+            yield check_group(name, *told)
+
+
+def some_groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
     yield from suite_groups(project, bin, text)
     for name in CHECKS:
         if contains(name, text):
             yield run_dev_check(project, name)
+
+
+def groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
+    return some_groups(project, bin, text) if text else whole_suite(project, bin)
 
 
 def show_not_run(cases: list[Case]) -> None:

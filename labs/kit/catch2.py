@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.errors import CourseError
+from kit.image import make_image
 from kit.layout import Project
 from kit.rootfs import make_rootfs
 from kit.timing import scaled
@@ -81,13 +82,15 @@ def read_report(path: Path) -> list[Case]:
 
 
 def test_environment(project: Project, bin: Path) -> dict[str, str]:
-    """Where the tests find programs and a root file system, if there is one."""
+    """Where the tests find programs, a root file system and an image, if there are any."""
     environment = os.environ | {"TENON_BIN": str(bin)}
     try:
         environment["TENON_ROOTFS"] = str(make_rootfs(project.rootfs))
+        environment["TENON_IMAGE"] = str(make_image(project.image, project.rootfs))
     except CourseError:
-        # The tests that need it report NOT RUN with the reason.
-        environment.pop("TENON_ROOTFS", None)
+        # The tests that need them report NOT RUN with the reason.
+        for name in ("TENON_ROOTFS", "TENON_IMAGE"):
+            environment.pop(name, None)
     return environment
 
 

@@ -6,8 +6,8 @@ import io
 import sys
 from types import ModuleType
 
-from kit import (attack, check, dev, doctor, hint, reset, solution, start, status, suite, up,
-                 watch)
+from kit import (attack, check, dev, doctor, experiment, hint, reset, solution, start, status,
+                 suite, up, watch)
 from kit.ending import Ended, ended_by_signals
 from kit.errors import ENVIRONMENT, CourseError, os_error_text
 from kit.layout import this_project
@@ -18,6 +18,7 @@ VERBS: dict[str, ModuleType] = {
     "up": up, "test": suite, "doctor": doctor, "start": start, "check": check,
     "watch": watch, "hint": hint,
     "status": status, "solution": solution, "reset": reset, "attack": attack,
+    "experiment": experiment,
     "vm": vm, "dev": dev,
 }
 

@@ -21,11 +21,13 @@ TOP = {"CMakeLists.txt", "CMakePresets.json", "course", "common", "chapters", "s
 # What tools and learners make; git ignores these too.
 MADE = {".git", "build", "work", ".vagrant", ".cache", "__pycache__", ".pytest_cache"}
 IN_CHAPTER = ("README.md", "CMakeLists.txt", "exercises.toml", "transcript.md", "main.cpp",
-              "include/tenon/*.hpp", "src/*.cpp", "src/*.hpp", "attack/*", "*.svg",
+              "include/tenon/*.hpp", "src/*.cpp", "src/*.hpp", "attack/*", "experiment/*.sh", "*.svg",
               "images/*.svg")
 IN_LAST_CHAPTER = ("runtime/*", "engine/*")
 IN_TESTS = ("CMakeLists.txt", "conftest.py", "unit/*/*.cpp", "unit/*/*.hpp", "support/*.cpp",
-            "support/*.hpp", "shell/*.py", "shell/shellkit/*.py", "attack/*.py", "meta/*.py")
+            "support/*.hpp", "shell/*.py", "shell/shellkit/*.py", "attack/*.py", "interop/*.py",
+            "meta/*.py", "bench/*.py", "bench/*.cpp", "bench/*.sh", "bench/CMakeLists.txt",
+            "fuzz/*.cpp", "fuzz/corpus/*")
 IN_DOCS = ("Doxyfile", "CMakeLists.txt", "mainpage.md")
 # Of the kit, but run by tests/meta alone: the transcripts of the lessons.
 FOR_TESTS = {"transcript"}

@@ -38,7 +38,7 @@ GRACE = 60
 INTERRUPTED = (130, -signal.SIGINT)
 # Of the host's environment; the machine has folders and a user of its own.
 HANDED_ON = ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TENON_ATTACK", "TENON_BIN",
-             "TENON_ROOTFS", "TENON_SEED", "TENON_TEST_SEED")
+             "TENON_IMAGE", "TENON_ROOTFS", "TENON_SEED", "TENON_TEST_SEED")
 
 # A program that has not changed passes once: `test` runs what `dev check reference` runs too.
 PASSED: dict[tuple, Outcome] = {}

@@ -34,6 +34,14 @@ class Project:
     def rootfs(self) -> Path:
         return self.build / "rootfs"
 
+    @property
+    def image(self) -> Path:
+        return self.build / "image"
+
+    @property
+    def store(self) -> Path:
+        return self.build / "store"
+
     def chapter_folders(self) -> list[Path]:
         return sorted(p for p in self.chapters.glob("[0-9][0-9]-*") if p.is_dir())
 

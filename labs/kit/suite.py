@@ -34,7 +34,7 @@ from kit.story import failure_lines
 from kit.terminal import painted, say, seconds, wrapped
 
 HELP = "the project's whole suite"
-SHELL_TESTS = ("tests/shell", "tests/attack", "tests/meta")
+SHELL_TESTS = ("tests/shell", "tests/attack", "tests/interop", "tests/meta")
 # Beside the tests from the beginning: it takes minutes and starts nothing of ours.
 READING = ("tidy",)
 # In this process: it knows what the tests have said.

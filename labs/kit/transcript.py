@@ -4,10 +4,15 @@ A block is one shell: variables and `cd` last until its end. Lines that begin
 with `$ ` are commands (`> ` continues one that ends in a backslash), the others
 what they print. `...` stands for any lines, <num> for digits, <any> for
 anything, and a last line `[exit 3]` for an exit status that is not 0.
+
+A page that says `<!-- session: COMMAND -->` is one shell, run by that command,
+from its first block to its last: it may make what later blocks use, in
+namespaces that go with it.
 """
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +20,7 @@ from pathlib import Path
 
 SENTINEL = "--transcript-step-ended--"
 EXIT = re.compile(r"^\[exit (\d+)\]$")
+SESSION = re.compile(r"^<!-- session: (.+) -->$", re.MULTILINE)
 HOLES = {"<num>": r"\d+", "<any>": r"[^\n]*"}
 TIMEOUT = 120
 
@@ -73,6 +79,25 @@ def parse(text: str) -> list[list[Step]]:
     return blocks
 
 
+def session_of(text: str) -> tuple[str, ...]:
+    """The command that the whole page runs in; empty where each block is by itself."""
+    match = SESSION.search(text)
+    return tuple(shlex.split(match[1])) if match else ()
+
+
+def find_mismatch(text: str, root: Path, environment: dict[str, str],
+                  wrapper: Sequence[str] = ()) -> Mismatch | None:
+    """Runs a whole page; the first step that is not as it says."""
+    session, blocks = session_of(text), parse(text)
+    if session:
+        blocks = [[step for block in blocks for step in block]]
+    for steps in blocks:
+        found = run_block(steps, root, environment, (*wrapper, *session))
+        if found:
+            return found
+    return None
+
+
 def pattern_of(expected: Sequence[str]) -> re.Pattern[str]:
     parts = []
     for line in expected:
@@ -129,8 +154,8 @@ def run_block(steps: Sequence[Step], root: Path, environment: dict[str, str],
     return compare(steps, done.stdout)
 
 
-def transcript_environment(bin: Path, rootfs: Path | None) -> dict[str, str]:
-    """The stage programs by name, $R for the root file system, one language."""
+def transcript_environment(bin: Path, folders: dict[str, Path]) -> dict[str, str]:
+    """The stage programs by name, $R and the like for folders, one language."""
     environment = os.environ | {"PATH": f"{bin}:{os.environ.get('PATH', '')}",
                                 "TENON_BIN": str(bin), "LC_ALL": "C", "NO_COLOR": "1"}
-    return environment | ({"R": str(rootfs)} if rootfs else {})
+    return environment | {name: str(folder) for name, folder in folders.items()}

@@ -10,6 +10,7 @@ from kit.building import BUILDING, build, keep_tree, preset_tree, show_build_err
 from kit.doctor import readable_chapters, report, userns_reason
 from kit.errors import PASS, BuildError, CourseError
 from kit.guest import why_no_vm
+from kit.image import make_image
 from kit.isolation import show_container
 from kit.layout import Project
 from kit.machine import Machine, in_lab_vm, inspect_machine
@@ -54,6 +55,25 @@ def prepare_rootfs(project: Project) -> Path:
     return rootfs
 
 
+def prepare_image(project: Project, rootfs: Path) -> Path:
+    begin = time.monotonic()
+    image = make_image(project.image, rootfs)
+    say(f"{'image':<12}{project.relative(image)}, 3 layers  {seconds(time.monotonic() - begin)}")
+    return image
+
+
+def show_one(project: Project, stage: Path, rootfs: Path, image: Path) -> None:
+    """From the image, where stage and machine can; a folder of files is enough for all of them."""
+    if stage.name >= "ch04":
+        try:
+            show_container(stage, ("--image", image, "--store", project.store))
+            return
+        except CourseError as error:
+            for line in labelled("image", f"not from it, but from the rootfs: {error}", 0, 12):
+                say(line)
+    show_container(stage, ("--rootfs", rootfs))
+
+
 def require_namespaces(machine: Machine) -> None:
     problem = userns_reason(machine)
     if problem:
@@ -83,8 +103,9 @@ def run(project: Project, args: argparse.Namespace) -> int:
     require_namespaces(inspect_machine())
     stage = build_stages(project)
     rootfs = prepare_rootfs(project)
+    image = prepare_image(project, rootfs)
     say()
-    show_container(stage, rootfs)
+    show_one(project, stage, rootfs, image)
     say()
     say("next: ./course test (the whole suite), then ./course start")
     return PASS

@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "labs"))
 from kit.layout import Project  # noqa: E402
 
 CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x00020000, 0x4000, 1 << 18
+MNT_DETACH = 2
 
 TOML = """\
 chapter = "01"
@@ -193,6 +194,34 @@ def rootfs() -> Path:
         return Path(os.environ.get("TENON_ROOTFS") or make_rootfs(this_project().rootfs))
     except CourseError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def image_layout(rootfs: Path) -> Path:
+    """The image layout that is made of it."""
+    from kit.image import make_image
+    from kit.layout import this_project
+    return Path(os.environ.get("TENON_IMAGE") or make_image(this_project().image, rootfs))
+
+
+def is_overlay(folder: Path) -> bool:
+    done = subprocess.run(["stat", "-f", "-c", "%T", folder], capture_output=True, text=True,
+                          check=True)
+    return done.stdout.strip() == "overlayfs"
+
+
+@pytest.fixture
+def folders(tmp_path: Path, rootfs: Path, image_layout: Path, own_mounts) -> dict[str, Path]:
+    """What a transcript calls $R, $L and $S. No overlay takes a store on an overlay, as inside a
+    container: there root's is a tmpfs, which would do everywhere, but for Linux before 6.6."""
+    store = tmp_path / "store"
+    store.mkdir()
+    libc, covered = ctypes.CDLL(None), not own_mounts and is_overlay(store)
+    if covered:
+        libc.mount(b"tmpfs", bytes(store), b"tmpfs", 0, b"mode=755")
+    yield {"R": rootfs, "L": image_layout, "S": store}
+    if covered:
+        libc.umount2(bytes(store), MNT_DETACH)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from conftest import ROOT
 from kit.backend import vm_reason
 from kit.catalog import read_chapter
 from kit.machine import read_cgroups
-from kit.transcript import matches, parse, run_block, transcript_environment
+from kit.transcript import (find_mismatch, matches, parse, run_block, session_of,
+                            transcript_environment)
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*/transcript.md"))
 
@@ -65,15 +66,40 @@ def test_errors_are_output_too():
     assert run("$ echo a >&2", "a") is None
 
 
+PAGE = """
+Each block is a shell:
+```console
+$ x=1
+```
+and the next one another:
+```console
+$ echo "$x"
+1
+```
+"""
+
+
+def test_blocks_share_nothing_unless_the_page_is_a_session():
+    assert session_of(PAGE) == ()
+    assert find_mismatch(PAGE, ROOT, dict(os.environ)).line == 8
+    session = "<!-- session: env y='a b' -->\n" + PAGE
+    assert session_of(session) == ("env", "y=a b")
+    assert find_mismatch(session, ROOT, dict(os.environ)) is None
+
+
+def test_a_session_runs_in_its_command():
+    page = "<!-- session: env y=2 -->\n```console\n$ echo $y\n2\n```\n"
+    assert find_mismatch(page, ROOT, dict(os.environ)) is None
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=[path.parent.name for path in CHAPTERS])
-def test_transcript_is_true(path: Path, stages: Path, rootfs: Path, own_mounts):
+def test_transcript_is_true(path: Path, stages: Path, folders: dict[str, Path], own_mounts):
     chapter, problems = read_chapter(path.parent)
     assert not problems
     reason = vm_reason(chapter, read_cgroups(os.geteuid() == 0))
     if reason:
         pytest.skip(reason)
-    environment = transcript_environment(stages, rootfs)
-    for steps in parse(path.read_text(encoding="utf-8")):
-        found = run_block(steps, ROOT, environment, own_mounts)
-        assert not found, (f"{path.parent.name}/transcript.md:{found.line}: $ {found.command}\n"
-                           f"expected:\n{found.expected}\nobserved:\n{found.observed}")
+    found = find_mismatch(path.read_text(encoding="utf-8"), ROOT,
+                          transcript_environment(stages, folders), own_mounts)
+    assert not found, (f"{path.parent.name}/transcript.md:{found.line}: $ {found.command}\n"
+                       f"expected:\n{found.expected}\nobserved:\n{found.observed}")

@@ -19,6 +19,8 @@ namespace {
 
 // Longer than any value: XATTR_SIZE_MAX and XATTR_LIST_MAX of linux/limits.h are as much.
 constexpr std::size_t longest_xattr = 65536;
+// What is tried first: each file of a layer is asked.
+constexpr std::size_t usual_xattr = 256;
 
 // An O_PATH descriptor takes no fsetxattr(2), and lsetxattr(2) takes no directory descriptor.
 std::string magic_link(FdRef file) {
@@ -64,6 +66,10 @@ void pwrite_all(FdRef file, std::span<const std::byte> data, std::uint64_t offse
         data = data.subspan(size);
         offset += size;
     }
+}
+
+UniqueFd reopen(FdRef file, int flags) {
+    return openat(FdRef::working_directory(), magic_link(file), flags);
 }
 
 void ftruncate(FdRef file, std::uint64_t size, std::string_view subject) {
@@ -149,16 +155,28 @@ void set_xattr(FdRef file, CString name, std::string_view value) {
 }
 
 std::optional<std::string> get_xattr(FdRef file, CString name) {
-    std::string value(longest_xattr, '\0');
-    const long size =
-        ::getxattr(magic_link(file).c_str(), name.c_str(), value.data(), value.size());
+    const std::string link = magic_link(file);
+    std::string value(usual_xattr, '\0');
+    long size = ::getxattr(link.c_str(), name.c_str(), value.data(), value.size());
+    if (size < 0 && errno == ERANGE) {
+        value.resize(longest_xattr);
+        size = ::getxattr(link.c_str(), name.c_str(), value.data(), value.size());
+    }
     return filled(std::move(value), size, "getxattr", name.view());
 }
 
+void remove_xattr(FdRef file, CString name) {
+    check(::removexattr(magic_link(file).c_str(), name.c_str()), "removexattr", name.view());
+}
+
 std::vector<std::string> list_xattrs(FdRef file) {
-    std::string names(longest_xattr, '\0');
+    std::string names(usual_xattr, '\0');
     const std::string link = magic_link(file);
-    const long size = ::listxattr(link.c_str(), names.data(), names.size());
+    long size = ::listxattr(link.c_str(), names.data(), names.size());
+    if (size < 0 && errno == ERANGE) {
+        names.resize(longest_xattr);
+        size = ::listxattr(link.c_str(), names.data(), names.size());
+    }
     const std::string all = filled(std::move(names), size, "listxattr", link).value_or("");
     std::vector<std::string> split;
     for (std::size_t begin = 0; begin < all.size(); begin = all.find('\0', begin) + 1) {

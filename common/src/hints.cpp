@@ -27,6 +27,13 @@ constexpr std::string_view too_few_delegated =
     "systemd hand them over to you: systemctl edit user@.service, with [Service] Delegate=cpu "
     "cpuset io memory pids, then systemd-run --user --scope -p Delegate=yes COMMAND";
 
+constexpr std::string_view no_net_admin =
+    "changing the network needs CAP_NET_ADMIN in it: run as root, or leave the network alone with "
+    "--network none or --network host";
+
+constexpr std::string_view device_gone =
+    "there is no such device in this network namespace: ip link lists those that are";
+
 // The first row that fits is taken: (call, errno) rows stand before the rows for any call.
 constexpr std::array hints{
     Hint{"clone3", EPERM,
@@ -137,12 +144,70 @@ constexpr std::array hints{
     Hint{"remove cgroup", EACCES,
          "somebody who may write to the group took its rights away: chmod 755 it, then rmdir"},
     Hint{"remove cgroup", EBUSY, "somebody moved a process into it meanwhile: try again"},
+    Hint{"mount overlay", EINVAL,
+         "the folder of changes must lie on a file system with extended attributes that is no "
+         "overlay itself: name another place with --store"},
+    Hint{"mount overlay", ENODEV, "this kernel has no overlay file system: modprobe overlay"},
+    Hint{"mount overlay", EPERM, "overlays in a user namespace need Linux 5.11 or newer"},
+    Hint{"mount overlay", ELOOP, "a layer lies on an overlay of an overlay: name another --store"},
+    Hint{"mount overlay", ESTALE, "the folder of changes was used with other layers before"},
+    Hint{"mount overlay", EOPNOTSUPP,
+         "the file system of the store lacks what an overlay needs: name another place with "
+         "--store"},
+    Hint{"setxattr", EOPNOTSUPP,
+         "the file system of the store lacks what an overlay needs: name another place with "
+         "--store"},
+    Hint{"open image", ENOENT, "an image layout is a folder: skopeo copy SOURCE oci:DIR:REFERENCE"},
+    Hint{"open image", ENOTDIR,
+         "an image layout is a folder: skopeo copy SOURCE oci:DIR:REFERENCE"},
+    Hint{"open layer store", ENOENT, "the folder that it is to be made in does not exist"},
+    Hint{"open layer store", EACCES, "name a folder of yours with --store"},
+    Hint{"open layer store", EROFS, "name a folder that can be written to with --store"},
+    Hint{"connect to network", EPERM,
+         "a bridge and its rules need CAP_NET_ADMIN on the host: run as root"},
+    Hint{"open network state", EACCES,
+         "that folder is root's: run as root, or name another with --network-state"},
+    Hint{"reserve port", EACCES,
+         "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE: run as root, "
+         "or choose a higher one"},
+    Hint{"reserve port", EADDRNOTAVAIL,
+         "the host has no such address: see ip address, or publish on 0.0.0.0"},
+    Hint{"reserve port", EAFNOSUPPORT, "IPv6 is switched off on this host"},
     Hint{"mount", EISDIR, "a file can only cover a file, and that target is a folder"},
     Hint{"mount", ENOTDIR, "a folder can only cover a folder, and that target is a file"},
     Hint{"pivot_root", EINVAL,
          "the new root must be a mount point, and no mount involved may be "
          "shared: make mounts private first (chapter 02)"},
     Hint{"pivot_root", EBUSY, "the new root is already the root"},
+    Hint{"make bridge", EPERM, no_net_admin},
+    Hint{"make bridge", EEXIST,
+         "a device of that name is there, and is no bridge: choose another name with --bridge"},
+    Hint{"make bridge", EOPNOTSUPP, "this kernel has no bridges: modprobe bridge, as root"},
+    Hint{"set up bridge", EPERM, no_net_admin},
+    Hint{"set up bridge", EINVAL, "the MTU of a bridge is 68 to 65535"},
+    Hint{"make veth", EPERM, no_net_admin},
+    Hint{"make veth", EEXIST,
+         "a device of that name is there already, on the host or in the container"},
+    Hint{"make veth", EOPNOTSUPP, "this kernel has no veth devices: modprobe veth, as root"},
+    Hint{"make veth", EINVAL,
+         "it takes a network namespace, a bridge that is there, and an MTU of 68 to 65535"},
+    Hint{"make veth", EADDRNOTAVAIL,
+         "that MAC address stands for a group of devices: the first byte of one is even"},
+    Hint{"find link", ENODEV, device_gone},
+    Hint{"set link up", ENODEV, device_gone},
+    Hint{"set link up", EPERM, no_net_admin},
+    Hint{"wait for port", ETIMEDOUT,
+         "the other end of that cable is down, or spanning tree is on at the bridge"},
+    Hint{"delete link", EPERM, no_net_admin},
+    Hint{"delete link", EOPNOTSUPP, "that device is hardware, or loopback: it cannot be deleted"},
+    Hint{"add address", ENODEV, device_gone},
+    Hint{"add address", EPERM, no_net_admin},
+    Hint{"add address", EACCES,
+         "IPv6 is switched off there: see sysctl net.ipv6.conf.all.disable_ipv6, or do without"},
+    Hint{"add route", EPERM, no_net_admin},
+    Hint{"add route", EEXIST, "there is such a route already: ip route shows it"},
+    Hint{"add route", ENETUNREACH,
+         "the gateway is in none of the device's networks, or the device is down"},
     Hint{"openat", ENOTDIR, "a folder is needed, and one part of this path is a file"},
     Hint{"", ENOSYS,
          "this kernel is too old for Tenon (5.12 or newer), or a seccomp profile "

@@ -24,7 +24,7 @@ std::string kernel_message(FdRef context) {
     if (length <= 2) return {};
     std::string message{text.data() + 2, static_cast<std::size_t>(length - 2)};
     while (!message.empty() && message.back() == '\n') message.pop_back();
-    return fmt::format(" [kernel: {}]", message);
+    return fmt::format("[kernel: {}]", message);
 }
 
 // "key=value", "key", or the file system's type where the command has no key.
@@ -40,8 +40,10 @@ void configure(FdRef context, unsigned command, const char* key, const char* val
             "fsconfig", {}, [&] { return ::fsconfig(context.number(), command, key, value, 0); },
             [&] { return fmt::format("{}, {}", context.number(), setting(key, value, fstype)); });
     } catch (const SysError& e) {
-        throw SysError(e.error(), "fsconfig",
-                       setting(key, value, fstype) + kernel_message(context));
+        const std::string what = setting(key, value, fstype);
+        const std::string why = kernel_message(context);
+        const char* const between = what.empty() || why.empty() ? "" : " ";
+        throw SysError(e.error(), "fsconfig", what + between + why);
     }
 }
 
@@ -119,6 +121,18 @@ void pivot_root(CString new_root, CString put_old) {
         "pivot_root", new_root.view(),
         [&] { return ::syscall(SYS_pivot_root, new_root.c_str(), put_old.c_str()); },
         [&] { return fmt::format("\"{}\", \"{}\"", new_root.view(), put_old.view()); });
+}
+
+void mount(CString source, CString target, CString fstype, unsigned long flags, CString data) {
+    traced_call(
+        "mount", target.view(),
+        [&] {
+            return ::mount(source.c_str(), target.c_str(), fstype.c_str(), flags, data.c_str());
+        },
+        [&] {
+            return fmt::format("\"{}\", \"{}\", \"{}\", {}, \"{}\"", source.view(), target.view(),
+                               fstype.view(), flags, data.view());
+        });
 }
 
 void umount2(CString target, int flags) {

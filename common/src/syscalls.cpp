@@ -326,16 +326,29 @@ std::vector<std::string> directories_in(FdRef directory) {
     return names;
 }
 
-bool poll_for_change(FdRef file, std::chrono::milliseconds timeout) {
-    pollfd watched{file.number(), POLLPRI, 0};
+namespace {
+
+bool poll_for(FdRef file, short event, std::chrono::milliseconds timeout) {
+    pollfd watched{file.number(), event, 0};
     const auto poll_once = [&] {
         const int rc = ::poll(&watched, 1, static_cast<int>(timeout.count()));
         return rc < 0 && errno == EINTR ? 0 : rc;  // a signal handler ran: no news of the file
     };
     const long ready = traced_call("poll", {}, poll_once, [&] {
-        return fmt::format("{}, POLLPRI, {} ms", describe(file), timeout.count());
+        return fmt::format("{}, {}, {} ms", describe(file), event == POLLIN ? "POLLIN" : "POLLPRI",
+                           timeout.count());
     });
     return ready > 0;
+}
+
+}  // namespace
+
+bool poll_for_change(FdRef file, std::chrono::milliseconds timeout) {
+    return poll_for(file, POLLPRI, timeout);
+}
+
+bool poll_for_input(FdRef file, std::chrono::milliseconds timeout) {
+    return poll_for(file, POLLIN, timeout);
 }
 
 std::string pread_start(FdRef file, std::size_t size) {

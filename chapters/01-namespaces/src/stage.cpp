@@ -49,6 +49,7 @@ void parse(CLI::App& app, std::span<char* const> arguments, NamespaceOptions& op
     app.parse(line.ours);
     const CLI::App* run = app.get_subcommands().front();
     options.command = join_command(run->remaining(), line);
+    if (options.command.empty() && options.command_optional) return;
     check_command(options.command, line);
 }
 

@@ -24,11 +24,15 @@ namespace tenon::sys {
 
 /// Reads up to buffer.size() bytes; 0 at the end. Restarts after EINTR. @see \man{read,2}
 std::size_t read(FdRef file, std::span<std::byte> buffer, std::string_view subject);
-/// All of @p data, by as many calls as it takes. @throws SysError  write: ENOSPC, EDQUOT, EIO, EFBIG
+/// All of @p data, by as many calls as it takes. @throws SysError  write: ENOSPC, EDQUOT, EIO,
+/// EFBIG
 void write_all(FdRef file, std::span<const std::byte> data, std::string_view subject);
 /// The same at @p offset: what lies between is a hole. @see \man{pwrite,2}
 void pwrite_all(FdRef file, std::span<const std::byte> data, std::uint64_t offset,
                 std::string_view subject);
+/// Opens once more what @p file, which may be O_PATH, refers to; no name is looked up.
+/// @see \man{openat,2}, O_PATH
+UniqueFd reopen(FdRef file, int flags);
 /// @see \man{ftruncate,2}
 void ftruncate(FdRef file, std::uint64_t size, std::string_view subject);
 /// Returns when the content is on the disk. @see \man{fsync,2}
@@ -46,7 +50,8 @@ std::vector<std::string> names_in(FdRef directory);
 
 /// @see \man{link,2}
 void linkat(FdRef old_directory, CString old_name, FdRef new_directory, CString new_name);
-/// Replaces what is there. @throws SysError  renameat: EXDEV, ENOTEMPTY, ENOENT. @see \man{rename,2}
+/// Replaces what is there. @throws SysError  renameat: EXDEV, ENOTEMPTY, ENOENT. @see
+/// \man{rename,2}
 void renameat(FdRef old_directory, CString old_name, FdRef new_directory, CString new_name);
 /// @see \man{chown,2}
 void fchownat(FdRef directory, CString name, uid_t uid, gid_t gid);
@@ -61,6 +66,8 @@ void utimensat(FdRef directory, CString name, const timespec& modified);
 void set_xattr(FdRef file, CString name, std::string_view value);
 /// The value; nothing when there is none, or the file system has none of this kind.
 std::optional<std::string> get_xattr(FdRef file, CString name);
+/// @throws SysError  removexattr: ENODATA, EPERM. @see \man{removexattr,2}
+void remove_xattr(FdRef file, CString name);
 /// The names, sorted; empty where the file system has none. @see \man{listxattr,2}
 std::vector<std::string> list_xattrs(FdRef file);
 

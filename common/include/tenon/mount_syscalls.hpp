@@ -55,6 +55,9 @@ void mount_setattr(FdRef tree, const MountAttr& attributes, bool recursive, CStr
 /// @p new_root becomes "/", what was "/" goes to @p put_old. @throws SysError  pivot_root: EINVAL
 /// (not a mount point, or its propagation is shared), EBUSY. @see \man{pivot_root,2}
 void pivot_root(CString new_root, CString put_old);
+/// The old way, for file systems whose options are one text: made and attached in one call.
+/// @param data  at most a page. @throws SysError  mount: EINVAL ... @see \man{mount,2}
+void mount(CString source, CString target, CString fstype, unsigned long flags, CString data);
 /// @param flags  MNT_DETACH ... @see \man{umount2,2}
 void umount2(CString target, int flags);
 

@@ -143,6 +143,8 @@ std::vector<std::string> directories_in(FdRef directory);
 /// that it changed since it was last read through this descriptor. @return false  after @p timeout,
 /// or when a signal handler ran. @see \man{poll,2}
 bool poll_for_change(FdRef file, std::chrono::milliseconds timeout);
+/// Waits until there is something to read from @p file. @return false  as of poll_for_change()
+bool poll_for_input(FdRef file, std::chrono::milliseconds timeout);
 /// Reads up to @p size bytes from the beginning, wherever the descriptor stands.
 std::string pread_start(FdRef file, std::size_t size);
 

@@ -284,6 +284,13 @@ TEST_CASE("poll_for_change is woken by a change, and not before") {
     CHECK(told == "same changed");
 }
 
+TEST_CASE("poll_for_input says whether there is something to read") {
+    const Ends pipe = make_test_pipe();
+    CHECK_FALSE(sys::poll_for_input(pipe.first, std::chrono::milliseconds{0}));
+    sys::write_once(pipe.second, "x", "the pipe");
+    CHECK(sys::poll_for_input(pipe.first, std::chrono::seconds{5}));
+}
+
 TEST_CASE("poll_for_change comes back when a signal handler ran") {
     const Forked process = run_forked([] {
         struct sigaction action {};

@@ -26,6 +26,7 @@ struct NamespaceOptions {
     std::string pid_file;           ///< empty: none
     std::optional<trace::Options> explain;
     std::vector<std::string> command;
+    bool command_optional = false;  ///< somebody else may know one: a later chapter's image
 };
 
 /// Adds the options to @p run; parsing fills @p options, which must outlive it. Everything from

@@ -74,8 +74,8 @@ void pivot_into(FdRef root);
 /// Makes the mount that is to become "/", attached somewhere, in the child's own mount namespace.
 using RootMaker = std::function<UniqueFd()>;
 
-/// All of the above, in order, with the root that @p make_root makes: where it comes from is a later
-/// chapter's business.
+/// All of the above, in order, with the root that @p make_root makes: where it comes from is a
+/// later chapter's business.
 void enter_root(const RootMaker& make_root, const MountPlan& plan);
 
 /// The same with a folder for a root. @param rootfs  a path of the host

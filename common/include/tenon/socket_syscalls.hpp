@@ -1,0 +1,25 @@
+/// @file
+/// Thin wrappers over the calls that hold a port. Same rules as syscalls.hpp.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <string_view>
+
+#include "tenon/fd.hpp"
+
+namespace tenon::sys {
+
+/// SOCK_CLOEXEC is added. @throws SysError  socket: EAFNOSUPPORT (IPv6 is off). @see \man{socket,2}
+UniqueFd socket(int domain, int type, int protocol);
+/// @see \man{setsockopt,2} \man{socket,7}
+void setsockopt(FdRef socket, int level, int option, int value);
+/// @throws SysError  bind: EADDRINUSE, EACCES (a port below net.ipv4.ip_unprivileged_port_start),
+///         EADDRNOTAVAIL (no address of this host). @see \man{bind,2} \man{ip,7}
+void bind(FdRef socket, const sockaddr& address, socklen_t size, std::string_view subject);
+/// @throws SysError  listen: EADDRINUSE. @see \man{listen,2}
+void listen(FdRef socket, int backlog, std::string_view subject);
+/// @see \man{shutdown,2}
+void shutdown(FdRef socket, int how);
+
+}  // namespace tenon::sys

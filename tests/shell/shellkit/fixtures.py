@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from shellkit import cgroups, kernel, leaks
+from shellkit import cgroups, images, kernel, leaks, network
 from shellkit.programs import Programs
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -30,7 +30,7 @@ def pytest_report_header(config) -> str:
 
 @dataclass
 class Host:
-    """Our host: `base` is a tmpfs that only it has."""
+    """Our host: `base` is a mount that only it has, a tmpfs where that will do."""
 
     base: Path
     real_root: bool
@@ -72,7 +72,21 @@ def make_shared_base() -> Path:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SHARED)
     base = Path(tempfile.mkdtemp(prefix="tenon-shell-"))
     kernel.mount("tenon-tests", base, "tmpfs", 0, "mode=0755")
+    if not has_user_xattrs(base):
+        kernel.umount(base)
+        base.chmod(0o755)
+        kernel.mount(str(base), base, None, kernel.MS_BIND)
     return base
+
+
+def has_user_xattrs(folder: Path) -> bool:
+    """Layers need them, and a tmpfs has them since Linux 6.6 only."""
+    try:
+        os.setxattr(folder, "user.tenon", b"")
+        os.removexattr(folder, "user.tenon")
+        return True
+    except OSError:
+        return False
 
 
 def build_rootfs(target: Path) -> Path:
@@ -101,7 +115,7 @@ def host():
         made.no_rootfs = str(error)
     yield made
     kernel.umount(base)
-    base.rmdir()
+    shutil.rmtree(base)
 
 
 @pytest.fixture(scope="session")
@@ -217,6 +231,37 @@ def limited(ch03, bin, scratch, home) -> cgroups.Limited:
 
 
 @pytest.fixture
+def hosts(real_root, tool, scratch, leak_check):
+    """(host, internet): two machines of the test's own, the second behind the first."""
+    for name in ("ip", "nsenter", "busybox"):
+        tool(name)
+    holders = [network.hold_new_netns() for _ in range(2)]
+    made = [network.Netns(holder.pid) for holder in holders]
+    try:
+        network.build_hosts(*made)
+        yield made
+    finally:
+        for holder in holders:
+            holder.communicate()
+
+
+@pytest.fixture
+def net(bin, scratch, rootfs, hosts) -> network.Connected:
+    """As `run`, but the programs run on the test's host, with a state folder of its own. When the
+    test has ended its containers, all must be as before."""
+    if not (bin / "ch05").is_file():
+        pytest.skip("needs ch05: cmake --build --preset dev --target stages")
+    programs = network.Connected(bin, scratch, host=hosts[0], internet=hosts[1], rootfs=rootfs)
+    before = programs.ours()
+    yield programs
+    after = programs.ours()
+    after["state"] = [name for name in after["state"] if name not in ("host", "lock", "endpoints")]
+    changed = [f"{key}: {before[key]} -> {after[key]}" for key in before if before[key] != after[key]]
+    assert not changed, "not as before:\n  " + "\n  ".join(changed)
+    assert not programs.strays(), f"files left in the caller's folders: {programs.strays()}"
+
+
+@pytest.fixture
 def rootfs(host) -> Path:
     if host.rootfs is None:
         pytest.skip(f"needs a root file system: {host.no_rootfs}")
@@ -235,6 +280,52 @@ def image(rootfs, scratch):
             (root / "bin" / applet).symlink_to("busybox")
         return root
     return make
+
+
+@pytest.fixture(scope="session")
+def busybox_layer(host) -> bytes:
+    """The archive of the shared root file system."""
+    if host.rootfs is None:
+        pytest.skip(f"needs a root file system: {host.no_rootfs}")
+    return images.archive_of(host.rootfs)
+
+
+@pytest.fixture
+def ch04(bin) -> Path:
+    if not (bin / "ch04").is_file():
+        pytest.skip("needs ch04: cmake --build --preset dev --target stages")
+    return bin / "ch04"
+
+
+@pytest.fixture
+def layout(ch04, scratch) -> images.Layout:
+    return images.Layout(scratch / "layout")
+
+
+@pytest.fixture
+def store(scratch) -> images.Store:
+    """Where the test's containers keep their layers; whole in the end, whatever happened."""
+    made = images.Store(scratch / "store")
+    yield made
+    assert not made.path.exists() or made.is_clean(), "left in the store"
+
+
+@pytest.fixture
+def from_image(run, layout, store):
+    """from_image("name", "--", "true"): ch04 with this test's layout and store."""
+    def go(name: str, *words, **settings):
+        return run("ch04", "--image", f"{layout.path}:{name}", "--store", store.path, *words,
+                   **settings)
+    return go
+
+
+@pytest.fixture
+def image_container(container, layout, store):
+    """with image_container("name") as c: as `container`, from this test's layout."""
+    def go(name: str, *words, **settings):
+        return container("ch04", "--image", f"{layout.path}:{name}", "--store", store.path, *words,
+                         **settings)
+    return go
 
 
 @pytest.fixture

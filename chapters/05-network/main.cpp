@@ -1,0 +1,55 @@
+// ch05: ch04 with a network.
+#include <CLI/CLI.hpp>
+
+#include "tenon/image_options.hpp"
+#include "tenon/network_options.hpp"
+#include "tenon/provenance.hpp"
+#include "tenon/stage.hpp"
+
+namespace {
+
+struct Options {
+    tenon::NamespaceOptions namespaces;
+    tenon::RootfsOptions rootfs;
+    tenon::CgroupOptions cgroup;
+    tenon::ImageOptions image;
+    tenon::NetworkOptions network;
+};
+
+int run(Options& options) {
+    tenon::apply_explain(options.namespaces);
+    const tenon::ContainerImage image(options.image, options.namespaces, options.rootfs);
+    tenon::complete_namespaces(options.namespaces, options.rootfs);
+    tenon::apply_network_mode(options.network, options.namespaces);
+    tenon::add_cgroup_mount(options.namespaces, options.cgroup, options.rootfs);
+    const tenon::MountPlan plan =
+        tenon::plan_mounts(options.namespaces, options.rootfs, tenon::in_initial_user_namespace());
+    const auto child_main = [&](tenon::SyncSocket&) -> int {
+        tenon::apply_names(options.namespaces);
+        tenon::bring_up_own_loopback(options.network, options.namespaces);
+        image.enter(plan);
+        tenon::exec({options.namespaces.command, image.environment()});
+    };
+    const int code =
+        tenon::run_in_network(options.network, options.namespaces, options.cgroup, child_main);
+    image.commit(code);
+    return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"ch05: a command in a container with a network", "ch05"};
+    app.set_version_flag("--version", tenon::version_text("ch05", 5));
+    app.require_subcommand(1);
+    CLI::App& verb = *app.add_subcommand("run", "run a command in a container");
+    Options options;
+    tenon::declare_namespace_options(verb, options.namespaces);
+    tenon::declare_rootfs_options(verb, options.rootfs);
+    tenon::declare_cgroup_options(verb, options.cgroup);
+    tenon::declare_image_options(verb, options.image);
+    tenon::declare_network_options(verb, options.network);
+    options.namespaces.command_optional = true;  // an image may know one
+    return tenon::run_stage(app, {argv, static_cast<std::size_t>(argc)}, options.namespaces,
+                            [&] { return run(options); });
+}

@@ -1,0 +1,195 @@
+// Declarations: one row per option, with the parser of its value and where it goes.
+#include "tenon/network_options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <functional>
+#include <stdexcept>
+
+namespace tenon {
+
+namespace {
+
+using Take = std::function<void(const std::string& text)>;
+
+struct Row {
+    const char* flag;
+    const char* type;
+    const char* help;
+    Take take;
+};
+
+// A mistake in the text is a mistake on the command line: CLI11 reports it as one.
+void take_or_refuse(const Row& row, const std::string& text) {
+    try {
+        row.take(text);
+    } catch (const std::invalid_argument& error) {
+        throw CLI::ValidationError(fmt::format("{}: {}", row.flag, error.what()));
+    }
+}
+
+void declare(CLI::App& run, const Row& row) {
+    run.add_option_function<std::string>(
+           row.flag, [row](const std::string& text) { take_or_refuse(row, text); }, row.help)
+        ->type_name(row.type)
+        ->group("Network");
+}
+
+std::uint64_t number_in(std::string_view text) {
+    std::uint64_t value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc{} || stop != end || value == 0 || value > 0x7fffffff) {
+        throw std::invalid_argument(fmt::format("'{}' is no number above 0", text));
+    }
+    return value;
+}
+
+void take_mode(const std::string& text, NetworkOptions& options) {
+    constexpr std::string_view container = "container:";
+    if (text == "bridge") {
+        options.mode = NetworkMode::Bridge;
+    } else if (text == "none") {
+        options.mode = NetworkMode::None;
+    } else if (text == "host") {
+        options.mode = NetworkMode::Host;
+    } else if (text.starts_with(container)) {
+        options.mode = NetworkMode::Container;
+        options.container = static_cast<pid_t>(number_in(text.substr(container.size())));
+    } else {
+        throw std::invalid_argument(
+            fmt::format("no network '{}': there are bridge, none, host and container:PID", text));
+    }
+}
+
+void take_bridge(const std::string& text, NetworkSpec& network) {
+    check_link_name(text);
+    network.bridge = text;
+}
+
+void declare_bridge(CLI::App& run, NetworkOptions& options) {
+    NetworkSpec& network = options.network;
+    for (const Row& row : {
+             Row{"--bridge", "NAME", "the bridge to be plugged into, made where missing (tenon0)",
+                 [&network](const std::string& text) { take_bridge(text, network); }},
+             Row{"--subnet", "PREFIX", "its IPv4 network (10.87.0.0/16)",
+                 [&network](const std::string& text) { network.subnet = Subnet::parse(text); }},
+             Row{"--subnet6", "PREFIX", "its IPv6 network, for example fd87::/64 (none)",
+                 [&network](const std::string& text) { network.subnet6 = Subnet::parse(text); }},
+             Row{"--mtu", "BYTES", "largest packet (1500)",
+                 [&network](const std::string& text) {
+                     network.mtu = static_cast<unsigned>(number_in(text));
+                 }},
+         }) {
+        const auto take = [&options, row](const std::string& text) {
+            options.said_of_bridge = row.flag;
+            row.take(text);
+        };
+        declare(run, {row.flag, row.type, row.help, take});
+    }
+}
+
+void declare_endpoint(CLI::App& run, NetworkOptions& options) {
+    declare(run,
+            {"--ip", "ADDRESS", "the container's IPv4 address (the next free one)",
+             [&options](const std::string& text) { options.address = IpAddress::parse(text); }});
+    declare(run, {"--ip6", "ADDRESS", "the same for IPv6", [&options](const std::string& text) {
+                      options.address6 = IpAddress::parse(text);
+                  }});
+    using Texts = std::vector<std::string>;
+    const Row publish{"--publish", "MAPPING", "", [&options](const std::string& text) {
+                          options.ports.push_back(PortMapping::parse(text));
+                      }};
+    const auto take_all = [publish](const Texts& texts) {
+        for (const std::string& text : texts) take_or_refuse(publish, text);
+    };
+    run.add_option_function<Texts>("-p,--publish", take_all,
+                                   "[hostip:]hostport:containerport[/udp]; on 127.0.0.1 unless an "
+                                   "address is given, 0.0.0.0: on all")
+        ->type_name(publish.type)
+        ->group("Network")
+        ->type_size(1)
+        ->allow_extra_args(false);
+}
+
+NamespaceSet without(Namespace unwanted, const NamespaceSet& kinds) {
+    NamespaceSet others;
+    for (const Namespace kind : kinds) {
+        if (kind != unwanted) others.insert(kind);
+    }
+    return others;
+}
+
+bool joins_net(const NamespaceOptions& namespaces) {
+    return namespaces.join_pid &&
+           (namespaces.join_kinds.empty() || namespaces.join_kinds.contains(Namespace::Net));
+}
+
+void refuse_without_bridge(const NetworkOptions& options) {
+    if (options.mode == NetworkMode::Bridge) return;
+    if (!options.ports.empty()) {
+        throw std::invalid_argument(
+            options.mode == NetworkMode::Container
+                ? "-p belongs to the container whose network is joined: publish there"
+                : "-p needs a network of the container's own: add --network bridge");
+    }
+    if (options.address || options.address6) {
+        throw std::invalid_argument("--ip and --ip6 need --network bridge");
+    }
+    if (!options.said_of_bridge.empty()) {
+        throw std::invalid_argument(
+            fmt::format("{} needs --network bridge", options.said_of_bridge));
+    }
+}
+
+// With the user namespace that owns the network, or nobody in the new container would have a right
+// over it, and its /sys could not be mounted.
+void join_network_of(pid_t container, NamespaceOptions& namespaces) {
+    if (namespaces.join_pid && *namespaces.join_pid != container) {
+        throw std::invalid_argument(fmt::format("--network container:{} and --join {}: one of them",
+                                                container, *namespaces.join_pid));
+    }
+    const bool joins_all = namespaces.join_pid && namespaces.join_kinds.empty();
+    namespaces.join_pid = container;
+    if (joins_all) return;
+    for (const Namespace kind : {Namespace::User, Namespace::Net}) {
+        if (!namespaces.join_kinds.contains(kind)) namespaces.join_kinds.insert(kind);
+        namespaces.create = without(kind, namespaces.create);
+    }
+}
+
+}  // namespace
+
+void declare_network_options(CLI::App& run, NetworkOptions& options) {
+    declare(run, {"--network", "KIND", "bridge, none, host, or container:PID",
+                  [&options](const std::string& text) { take_mode(text, options); }});
+    declare_endpoint(run, options);
+    declare_bridge(run, options);
+    options.state = default_network_state;
+    declare(run, {"--network-state", "DIR", "where is noted who is connected (/run/tenon/network)",
+                  [&options](const std::string& text) { options.state = text; }});
+}
+
+void apply_network_mode(const NetworkOptions& options, NamespaceOptions& namespaces) {
+    refuse_without_bridge(options);
+    if (options.mode == NetworkMode::Unsaid) return;
+    if (options.mode != NetworkMode::Container && joins_net(namespaces)) {
+        throw std::invalid_argument(
+            "--join takes the network of that process: leave out --network,"
+            " or name the kinds to join");
+    }
+    namespaces.create = without(Namespace::Net, namespaces.create);
+    if (options.mode == NetworkMode::Container)
+        return join_network_of(options.container, namespaces);
+    if (options.mode != NetworkMode::Host) namespaces.create.insert(Namespace::Net);
+}
+
+void bring_up_own_loopback(const NetworkOptions& network, const NamespaceOptions& namespaces) {
+    // A container on a bridge has it up already.
+    if (network.mode == NetworkMode::Bridge || !namespaces.create.contains(Namespace::Net)) return;
+    bring_up_loopback();
+}
+
+}  // namespace tenon

@@ -27,9 +27,10 @@ bool is_still_there(FdRef directory, const std::string& name, FdRef file) {
     return there && there->st_dev == ours.st_dev && there->st_ino == ours.st_ino;
 }
 
-std::optional<UniqueFd> locked(FdRef directory, const std::string& name, int operation) {
+std::optional<UniqueFd> locked(FdRef directory, const std::string& name, int operation,
+                               mode_t mode) {
     while (true) {
-        UniqueFd file = sys::openat(directory, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+        UniqueFd file = sys::openat(directory, name, O_RDWR | O_CREAT | O_NOFOLLOW, mode);
         if (!lock(file, operation, name)) return std::nullopt;
         if (is_still_there(directory, name, file)) return file;
     }
@@ -38,11 +39,11 @@ std::optional<UniqueFd> locked(FdRef directory, const std::string& name, int ope
 }  // namespace
 
 FileLock FileLock::wait(FdRef directory, const std::string& name) {
-    return FileLock{std::move(*locked(directory, name, LOCK_EX))};
+    return FileLock{std::move(*locked(directory, name, LOCK_EX, 0600))};
 }
 
-std::optional<FileLock> FileLock::try_now(FdRef directory, const std::string& name) {
-    std::optional<UniqueFd> file = locked(directory, name, LOCK_EX | LOCK_NB);
+std::optional<FileLock> FileLock::try_now(FdRef directory, const std::string& name, mode_t mode) {
+    std::optional<UniqueFd> file = locked(directory, name, LOCK_EX | LOCK_NB, mode);
     if (!file) return std::nullopt;
     return FileLock{std::move(*file)};
 }

@@ -92,7 +92,7 @@ def order_of(project: Project, run: Run, number: int, folder: Path) -> dict:
 
 
 def job_of(project: Project, folder: Path, orders: list[dict]) -> Job:
-    """The tests run one by one. Emulated processors wait for each other: one is twice as fast."""
+    """The tests run one by one, and emulated processors wait for each other: one is enough."""
     limit = EMULATED * sum(order["limit"] for order in orders) + GRACE
     return Job(command=(sys.executable, "-m", "kit.guest_run", str(folder)), cwd=project.root,
                environment=with_kit({}), output=folder, timeout=limit, emulated_cpus=1)

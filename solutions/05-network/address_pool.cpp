@@ -9,10 +9,10 @@
 #include <stdexcept>
 
 #include "lease_table.hpp"
-#include "replaced_file.hpp"
 #include "tenon/file_lock.hpp"
 #include "tenon/kernel_file.hpp"
 #include "tenon/trace.hpp"
+#include "tenon/unfinished_file.hpp"
 
 namespace tenon {
 

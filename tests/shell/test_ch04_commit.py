@@ -140,6 +140,14 @@ def test_two_commits_at_once_both_stay(base, run, store):
 
 # --- what other tools make of it ---------------------------------------------------
 
+def test_what_a_killed_commit_left_goes_with_the_next(base, from_image):
+    """No name leads to it, and nobody holds its lock."""
+    (base.path / ".tenon-0123456789abcdef").write_bytes(b"half a layer")
+    from_image("base", "--commit", "mine", "--", "touch", "/added").succeeded()
+    assert sorted(path.name for path in base.path.iterdir()) == ["blobs", "index.json",
+                                                                 "oci-layout"]
+
+
 def test_umoci_unpacks_it(committed, tool, scratch, run, host):
     words = [] if host.real_root else ["--rootless"]
     done = run.plain([tool("umoci"), "unpack", *words, "--image", f"{committed.path}:mine",

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <random>
 #include <span>
 #include <stdexcept>
 
@@ -22,33 +21,6 @@ namespace {
 
 std::string blob_path(const Digest& digest) {
     return "blobs/sha256/" + digest.hex;
-}
-
-UniqueFd make_file(FdRef directory, const std::string& name) {
-    return sys::openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
-}
-
-// On the disk before it gets its name: a name that promises a content must keep it after a crash.
-std::string write_temporary(FdRef directory, const std::string& text) {
-    std::string name = temporary_name();
-    const UniqueFd file = make_file(directory, name);
-    try {
-        sys::write_all(file, std::as_bytes(std::span{text}), name);
-        sys::fsync(file, name);
-    } catch (...) {
-        sys::unlinkat(directory, name, 0);
-        throw;
-    }
-    return name;
-}
-
-void rename_or_unlink(FdRef directory, const std::string& temporary, const std::string& name) {
-    try {
-        sys::renameat(directory, temporary, directory, name);
-    } catch (...) {
-        sys::unlinkat(directory, temporary, 0);
-        throw;
-    }
 }
 
 }  // namespace
@@ -90,23 +62,14 @@ std::string read_document(FdRef file, const std::string& name) {
     return text;
 }
 
-std::string temporary_name() {
-    std::random_device random;
-    return fmt::format(".tenon-{:08x}{:08x}", random(), random());
-}
-
-void publish_blob(FdRef directory, const std::string& temporary, const Digest& digest) {
-    rename_or_unlink(directory, temporary, blob_path(digest));
+void publish_blob(UnfinishedFile& file, const Digest& digest) {
+    file.publish(blob_path(digest));
 }
 
 Descriptor write_blob(FdRef directory, const std::string& text, const std::string& media_type) {
     const Digest digest = sha256(text);
-    publish_blob(directory, write_temporary(directory, text), digest);
+    replace_file(directory, blob_path(digest), text, layout_mode);
     return {media_type, digest, text.size()};
-}
-
-void replace_file(FdRef directory, const std::string& name, const std::string& text) {
-    rename_or_unlink(directory, write_temporary(directory, text), name);
 }
 
 }  // namespace tenon

@@ -7,6 +7,7 @@
 #include "tenon/digest.hpp"
 #include "tenon/fd.hpp"
 #include "tenon/image_layout.hpp"
+#include "tenon/unfinished_file.hpp"
 
 namespace tenon {
 
@@ -18,13 +19,11 @@ UniqueFd open_blob_file(FdRef directory, const Digest& digest);
 // All of it. @throws std::runtime_error  longer than a document may be
 std::string read_document(FdRef file, const std::string& name);
 
-// A new name for a file that is being written, in the layout's folder.
-std::string temporary_name();
-// The finished file `temporary` becomes the blob `digest`.
-void publish_blob(FdRef directory, const std::string& temporary, const Digest& digest);
+// Of what is added to a layout: it may be for everybody.
+inline constexpr mode_t layout_mode = 0644;
+// The finished file becomes the blob `digest`.
+void publish_blob(UnfinishedFile& file, const Digest& digest);
 // `text` becomes a blob. @return its descriptor
 Descriptor write_blob(FdRef directory, const std::string& text, const std::string& media_type);
-// `text` takes the place of `name`, whole, or not at all.
-void replace_file(FdRef directory, const std::string& name, const std::string& text);
 
 }  // namespace tenon

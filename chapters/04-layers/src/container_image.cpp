@@ -205,21 +205,13 @@ UniqueFd mount_snapshot(const ContainerImage::Prepared& prepared) {
     return mount_overlay(overlay, target);
 }
 
-// The blob is dropped again unless all of it worked.
 WrittenLayer add_to_layout(ContainerImage::Prepared& prepared) {
-    auto [name, file] = prepared.layout.new_blob();
-    try {
-        const UniqueFd changes = prepared.snapshots.changes(prepared.key);
-        if (!prepared.overlay.userxattr) drop_copied_marks(changes);
-        WrittenLayer layer = write_layer(changes, file);
-        sys::fsync(file, name);  // before a name promises its content, as of every blob
-        prepared.layout.append_layer(prepared.image, layer, name, prepared.commit_to,
-                                     prepared.command);
-        return layer;
-    } catch (...) {
-        prepared.layout.drop_blob(name);
-        throw;
-    }
+    UnfinishedFile blob = prepared.layout.new_blob();
+    const UniqueFd changes = prepared.snapshots.changes(prepared.key);
+    if (!prepared.overlay.userxattr) drop_copied_marks(changes);
+    WrittenLayer layer = write_layer(changes, blob.file());
+    prepared.layout.append_layer(prepared.image, layer, blob, prepared.commit_to, prepared.command);
+    return layer;
 }
 
 std::string joined(const std::vector<std::string>& words) {

@@ -73,18 +73,18 @@ void point_reference(FdRef directory, const std::string& reference, const Descri
     named["annotations"] = {{reference_key, reference}};
     manifests.push_back(named);
     index["manifests"] = manifests;
-    replace_file(directory, "index.json", text_of(index));
+    replace_file(directory, "index.json", text_of(index), layout_mode);
 }
 
 }  // namespace
 
 Descriptor ImageLayout::append_layer(const Image& base, const WrittenLayer& layer,
-                                     const std::string& blob, const std::string& reference,
+                                     UnfinishedFile& blob, const std::string& reference,
                                      const std::string& created_by) {
     const trace::Step step{4, "add the layer to the image",
                            "blobs first, the name that leads to them last"};
     const std::string config = extended_config(base.config.text, layer.diff_id, created_by);
-    publish_blob(directory_, blob, layer.blob);
+    publish_blob(blob, layer.blob);
     const Descriptor top{layer_gzip_type, layer.blob, layer.blob_size};
     const Descriptor described = write_blob(directory_, config, config_type);
     Descriptor manifest =
@@ -93,18 +93,9 @@ Descriptor ImageLayout::append_layer(const Image& base, const WrittenLayer& laye
     return manifest;
 }
 
-std::pair<std::string, UniqueFd> ImageLayout::new_blob() {
-    std::string name = temporary_name();
-    UniqueFd file = sys::openat(directory_, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
-    return {std::move(name), std::move(file)};
-}
-
-void ImageLayout::drop_blob(const std::string& name) noexcept {
-    try {
-        sys::unlinkat(directory_, name, 0);
-    } catch (const SysError&) {
-        // It is gone already, or nobody can help it.
-    }
+UnfinishedFile ImageLayout::new_blob() {
+    sweep_unfinished(directory_);
+    return UnfinishedFile::make(directory_, layout_mode);
 }
 
 }  // namespace tenon

@@ -20,6 +20,7 @@
 #include "tenon/file_syscalls.hpp"
 #include "tenon/log.hpp"
 #include "tenon/trace.hpp"
+#include "tenon/unfinished_file.hpp"
 
 namespace tenon {
 
@@ -81,6 +82,7 @@ std::vector<std::string> sweep_locked(FdRef state) {
     const EndpointRecords records{state};
     check_host(state, records);
     records.remove_unfinished();
+    sweep_unfinished(state);
     std::vector<std::string> swept;
     for (const std::string& id : records.ids()) {
         const std::optional<FileLock> lock = records.abandoned(id);

@@ -8,9 +8,9 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "replaced_file.hpp"
 #include "tenon/file_syscalls.hpp"
 #include "tenon/kernel_file.hpp"
+#include "tenon/unfinished_file.hpp"
 
 namespace tenon {
 

@@ -16,11 +16,11 @@
 #include <stdexcept>
 #include <vector>
 
-#include "replaced_file.hpp"
 #include "tenon/error.hpp"
 #include "tenon/kernel_file.hpp"
 #include "tenon/log.hpp"
 #include "tenon/trace.hpp"
+#include "tenon/unfinished_file.hpp"
 
 namespace tenon {
 

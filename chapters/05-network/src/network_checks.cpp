@@ -8,9 +8,9 @@
 #include "network_files.hpp"
 #include "network_parts.hpp"
 #include "port_reservation.hpp"
-#include "replaced_file.hpp"
 #include "tenon/kernel_file.hpp"
 #include "tenon/syscalls.hpp"
+#include "tenon/unfinished_file.hpp"
 
 namespace tenon {
 

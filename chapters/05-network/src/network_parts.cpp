@@ -12,11 +12,11 @@
 #include "conntrack.hpp"
 #include "host_switches.hpp"
 #include "network_files.hpp"
-#include "replaced_file.hpp"
 #include "tenon/address_pool.hpp"
 #include "tenon/error.hpp"
 #include "tenon/hints.hpp"
 #include "tenon/trace.hpp"
+#include "tenon/unfinished_file.hpp"
 
 namespace tenon {
 

@@ -7,6 +7,8 @@
 /// lives who owns this", and no pid is remembered that could be a stranger's by now.
 #pragma once
 
+#include <sys/types.h>
+
 #include <optional>
 #include <string>
 
@@ -21,8 +23,10 @@ class FileLock {
   public:
     /// Waits for it. @throws SysError  openat; flock: EINTR, ENOLCK
     static FileLock wait(FdRef directory, const std::string& name);
-    /// Nothing when somebody else holds it. @throws SysError  openat; flock
-    static std::optional<FileLock> try_now(FdRef directory, const std::string& name);
+    /// Nothing when somebody else holds it. @param mode  of a file that is made, less the umask's
+    /// bits  @throws SysError  openat; flock
+    static std::optional<FileLock> try_now(FdRef directory, const std::string& name,
+                                           mode_t mode = 0600);
 
     /// Of the locked file: its content is the owner's.
     [[nodiscard]] FdRef file() const { return file_; }

@@ -16,6 +16,7 @@
 #include "tenon/digest.hpp"
 #include "tenon/fd.hpp"
 #include "tenon/layer_diff.hpp"
+#include "tenon/unfinished_file.hpp"
 
 namespace tenon {
 
@@ -62,16 +63,14 @@ class ImageLayout {
     /// The blob, open, from its beginning; its content is not yet checked.
     [[nodiscard]] UniqueFd open_blob(const Digest& digest) const;
 
-    /// Adds the layer in @p blob (a file that write_layer() filled, inside this layout's folder,
-    /// see new_blob()) on top of @p base, and calls the result @p reference, which may be in use:
-    /// it then names the new image. All or nothing. @param created_by  for the image's history
-    /// @return the new manifest
-    Descriptor append_layer(const Image& base, const WrittenLayer& layer, const std::string& blob,
+    /// Adds the layer in @p blob (a new_blob() of this layout that write_layer() filled) on top of
+    /// @p base, and calls the result @p reference, which may be in use: it then names the new
+    /// image. Nothing leads to the new blobs before all of them are there.
+    /// @param created_by  for the image's history  @return the new manifest
+    Descriptor append_layer(const Image& base, const WrittenLayer& layer, UnfinishedFile& blob,
                             const std::string& reference, const std::string& created_by);
-    /// A new file for a blob that is being written. @return its name, and it open for writing
-    std::pair<std::string, UniqueFd> new_blob();
-    /// Drops what new_blob() made.
-    void drop_blob(const std::string& name) noexcept;
+    /// A new file for a blob that is being written. Removes those that somebody was killed over.
+    UnfinishedFile new_blob();
 
   private:
     ImageLayout(UniqueFd directory, std::filesystem::path path)

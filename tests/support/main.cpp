@@ -1,5 +1,6 @@
 // The main() of every unit test program: enters a host of its own, runs, and fails on leaks too.
 #define CATCH_CONFIG_RUNNER
+#include <csignal>
 #include <filesystem>
 
 #include "catch.hpp"
@@ -10,7 +11,18 @@ namespace tenon::test {
 int leak_count();
 }
 
+namespace {
+
+// nohup(1), and a shell that starts a job in the background of a script, have these ignored; tests
+// of what they do would wait for ever.
+void hear_signals() {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+    hear_signals();
     tenon::test::enter_test_host();
     const std::filesystem::path temporary = tenon::test::temporary_root();
     const int failures = Catch::Session().run(argc, argv);

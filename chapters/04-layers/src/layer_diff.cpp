@@ -103,7 +103,7 @@ void LayerWriter::add(FdRef folder, const LayerPath& path) {
 
 // As deep as an import takes it, and no deeper: each level holds a descriptor here.
 void LayerWriter::add_folder(const LayerPath& path, const StackEntry& entry) {
-    if (path.size() >= ImportLimits{}.path_depth) {
+    if (path.size() > ImportLimits{}.path_depth) {
         refuse_entry(joined(path), "no layer goes so deep");
     }
     write(path, entry, new_entry().get());

@@ -137,14 +137,14 @@ void check_host(FdRef state, const EndpointRecords& records) {
 void check_ports(const EndpointRecords& records, const std::vector<PortMapping>& ports) {
     if (ports.empty()) return;
     for (const EndpointRecord& record : records.all()) {
-        for (const PortMapping& port : ports) {
-            const bool taken = std::any_of(record.ports.begin(), record.ports.end(),
-                                           [&](const auto& one) { return conflict(one, port); });
-            if (!taken) continue;
-            throw std::runtime_error(
-                fmt::format("port {} is taken by the container {}: end it, or choose another",
-                            port.text(), record.id));
-        }
+        const auto taken = std::find_if(ports.begin(), ports.end(), [&](const PortMapping& port) {
+            return std::any_of(record.ports.begin(), record.ports.end(),
+                               [&](const auto& one) { return conflict(one, port); });
+        });
+        if (taken == ports.end()) continue;
+        throw std::runtime_error(
+            fmt::format("port {} is taken by the container {}: end it, or choose another",
+                        taken->text(), record.id));
     }
 }
 

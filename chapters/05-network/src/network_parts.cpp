@@ -46,6 +46,7 @@ std::vector<IpPrefix> lease_addresses(FdRef state, const EndpointRecord& record,
 
 std::vector<IpAddress> without_length(const std::vector<IpPrefix>& prefixes) {
     std::vector<IpAddress> addresses;
+    addresses.reserve(prefixes.size());
     for (const IpPrefix& prefix : prefixes) addresses.push_back(prefix.address);
     return addresses;
 }
@@ -144,7 +145,7 @@ std::vector<IpPrefix> set_up(FdRef state, const NetworkSpec& network, const Endp
     allow_forwarding(state, network.subnet6.has_value());
     const Netlink host = Netlink::open();
     const int bridge = make_bridge(network, host);
-    const std::vector<IpPrefix> addresses = lease_addresses(state, record, endpoint);
+    std::vector<IpPrefix> addresses = lease_addresses(state, record, endpoint);
     const NatEndpoint nat = nat_endpoint(record, without_length(addresses));
     EndpointAddresses where{addresses, {}};
     for (const Subnet& subnet : record.subnets) where.gateways.push_back(subnet.gateway());

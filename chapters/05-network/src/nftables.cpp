@@ -64,7 +64,7 @@ void Nftables::run(const std::string& commands) const {
 
 std::string Nftables::ask(const std::string& command) const {
     const int rc = traced_run(context_->nft, command);
-    const std::string output = nft_ctx_get_output_buffer(context_->nft);
+    std::string output = nft_ctx_get_output_buffer(context_->nft);
     const std::string errors = nft_ctx_get_error_buffer(context_->nft);
     if (rc == 0) return output;
     const std::string sentence = sentence_of(errors, command);

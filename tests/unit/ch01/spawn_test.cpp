@@ -157,9 +157,13 @@ TEST_CASE("spawn's child runs only after prepare has returned", "[01.2][uses-01.
     auto* prepared = shared_value<std::atomic<bool>>();
     auto* seen = shared_value<std::atomic<Seen>>();
     CloneArgs args;
-    args.prepare = [&](const Child&) {
-        // The child has every chance to run too early: nothing but its own waiting stops it.
-        for (int i = 0; i < 200; ++i) ::sched_yield();
+    args.prepare = [&](const Child& child) {
+        // The child has every chance to run too early: nothing but its own waiting stops it. Asleep
+        // it waits; proc_pid_stat(5), (3) state
+        const std::string stat = fmt::format("/proc/{}/stat", child.pid());
+        while (seen->load() == Seen::Nothing && read_file(stat).find(") S ") == std::string::npos) {
+            ::sched_yield();
+        }
         prepared->store(true);
     };
     const auto child_main = [&](SyncSocket& to_parent) {

@@ -258,7 +258,7 @@ TEST_CASE("remove takes the changes along, and again is no error", "[04.4]") {
         snapshots.remove("one");
         return 0;
     });
-    fact("twice_refused", again != "accepted");
+    fact("again_refused", again != "accepted");
     TENON_EXPECT(again == "accepted", "accepted", again);
 }
 

@@ -206,7 +206,7 @@ TEST_CASE("a line that is no lease is named", "[05.3]") {
                  "file, line and text", refused);
 }
 
-TEST_CASE("an owner's name is one word that can name a file", "[05.3]") {
+TEST_CASE("an owner's name is one word that can name a file") {
     Pool pool;
     for (const char* name : {"", "a b", "../x", ".x", "a\nb", "\xc3\xa4"}) {
         TENON_EXPECT(says(pool.refusal(name), "no name"), "refused", pool.refusal(name));

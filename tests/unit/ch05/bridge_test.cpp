@@ -170,6 +170,7 @@ TEST_CASE("ensure_bridge gets along with others that make the same bridge", "[05
     const Host host;
     constexpr int processes = 4;
     constexpr int rounds = 12;
+    ensure_bridge(Netlink::open_in(host.netns.fd()), some_bridge());  // alone, to begin with
     int successes = 0;
     for (int round = 0; round < rounds; ++round) {
         successes += count_successes(host, fmt::format("tenon{}", round), processes);

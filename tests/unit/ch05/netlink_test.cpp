@@ -123,7 +123,7 @@ TEST_CASE("what is there already, or gone already, is no error") {
     CHECK_FALSE(net.netns.run([] { return view_device("br0"); }));
 }
 
-TEST_CASE("an IPv6 address can be used at once") {
+TEST_CASE("an IPv6 address can be used at once", "[uses-01.1]") {
     TENON_NEED(missing_privilege().empty(), missing_privilege());
     const Net net;
     add_address(net.netlink, net.bridge, IpPrefix::parse("fd00:87::1/64"));

@@ -47,6 +47,8 @@ struct EndpointSpec {
 /// An endpoint that is connected. Disconnects in its destructor.
 class Endpoint {
   public:
+    Endpoint(const Endpoint&) = delete;
+    Endpoint& operator=(const Endpoint&) = delete;
     Endpoint(Endpoint&&) noexcept;
     Endpoint& operator=(Endpoint&&) = delete;
     ~Endpoint();

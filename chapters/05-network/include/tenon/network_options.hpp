@@ -41,7 +41,7 @@ void apply_network_mode(const NetworkOptions& options, NamespaceOptions& namespa
 
 /// run_in_cgroup(), with the container connected while it waits and disconnected when it has ended.
 /// @throws what NetworkState::connect() and run_in_cgroup() throw
-int run_in_network(const NetworkOptions& network, const NamespaceOptions& namespaces,
+int run_in_network(const NetworkOptions& options, const NamespaceOptions& namespaces,
                    const CgroupOptions& cgroup, const ChildMain& child_main);
 
 /// Child side, before the root changes: loopback up, in a network namespace of its own.

@@ -107,7 +107,8 @@ namespace {
         const std::string text = subnet.network().text();
         const int family = subnet.address.family;
         elements.push_back({inet_table, for_family("subnets", family), text, ""});
-        elements.push_back({inet_table, for_family("within", family), text + " . " + text, ""});
+        elements.push_back(
+            {inet_table, for_family("within", family), fmt::format("{0} . {0}", text), ""});
     }
     // END SOLUTION
     return elements;

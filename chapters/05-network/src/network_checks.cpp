@@ -96,6 +96,17 @@ void check_new_bridge(const Netlink& host, const NetworkSpec& network) {
     }
 }
 
+// The first of @p ports that the endpoint has already.
+std::optional<PortMapping> taken_by(const EndpointRecord& record,
+                                    const std::vector<PortMapping>& ports) {
+    for (const PortMapping& port : ports) {
+        const bool taken = std::any_of(record.ports.begin(), record.ports.end(),
+                                       [&](const auto& one) { return conflict(one, port); });
+        if (taken) return port;
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 void check_request(const NetworkSpec& network, const EndpointSpec& endpoint) {
@@ -137,11 +148,8 @@ void check_host(FdRef state, const EndpointRecords& records) {
 void check_ports(const EndpointRecords& records, const std::vector<PortMapping>& ports) {
     if (ports.empty()) return;
     for (const EndpointRecord& record : records.all()) {
-        const auto taken = std::find_if(ports.begin(), ports.end(), [&](const PortMapping& port) {
-            return std::any_of(record.ports.begin(), record.ports.end(),
-                               [&](const auto& one) { return conflict(one, port); });
-        });
-        if (taken == ports.end()) continue;
+        const std::optional<PortMapping> taken = taken_by(record, ports);
+        if (!taken) continue;
         throw std::runtime_error(
             fmt::format("port {} is taken by the container {}: end it, or choose another",
                         taken->text(), record.id));

@@ -105,10 +105,9 @@ namespace {
     elements.push_back({inet_table, "inside", bridge + " . " + bridge, ""});
     for (const IpPrefix& subnet : network.subnets) {
         const std::string text = subnet.network().text();
-        const int family = subnet.address.family;
-        elements.push_back({inet_table, for_family("subnets", family), text, ""});
-        elements.push_back(
-            {inet_table, for_family("within", family), fmt::format("{0} . {0}", text), ""});
+        const std::string both = fmt::format("{0} . {0}", text);
+        elements.push_back({inet_table, for_family("subnets", subnet.address.family), text, ""});
+        elements.push_back({inet_table, for_family("within", subnet.address.family), both, ""});
     }
     // END SOLUTION
     return elements;

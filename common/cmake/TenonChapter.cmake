@@ -4,9 +4,9 @@
 #   library  tenon_chNN  the given sources and, per exercise, the reference or the lab's file
 #   program  chNN        from main.cpp, when there is one
 #   target   attacks     gains each attack/*.cpp as <build>/attack/NN-slug/<name>
+# and remembers for --version where each exercise came from.
 # LIBRARIES are what the chapter stands on besides Tenon. DYNAMIC: one of them, or of an earlier
 # chapter's, exists as a shared library only, so the program is never static.
-# and remembers for --version where each exercise came from.
 include_guard()
 
 set(TENON_IMPL ref CACHE STRING "implementation of the exercises: ref or lab")

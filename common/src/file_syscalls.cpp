@@ -1,7 +1,6 @@
 // One wrapper per call, as in syscalls.cpp.
 #include "tenon/file_syscalls.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/xattr.h>
@@ -11,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "directory_entries.hpp"
 #include "traced_call.hpp"
 
 namespace tenon::sys {
@@ -102,18 +102,9 @@ std::optional<struct stat> fstatat_if_present(FdRef directory, CString name) {
 }
 
 std::vector<std::string> names_in(FdRef directory) {
-    // fdopendir(3) takes over its descriptor, and reads on from where that stands.
-    UniqueFd own = openat(directory, ".", O_RDONLY | O_DIRECTORY);
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream{::fdopendir(own.ref().number()), ::closedir};
-    check(stream ? 0 : -1, "fdopendir");
-    static_cast<void>(own.release());
     std::vector<std::string> names;
-    errno = 0;
-    while (const dirent* const entry = ::readdir(stream.get())) {
-        const std::string_view name{&entry->d_name[0]};
-        if (name != "." && name != "..") names.emplace_back(name);
-    }
-    check(errno == 0 ? 0 : -1, "readdir");
+    for_each_entry(directory,
+                   [&](std::string_view name, unsigned char) { names.emplace_back(name); });
     std::sort(names.begin(), names.end());
     return names;
 }

@@ -34,6 +34,9 @@ constexpr std::string_view no_net_admin =
 constexpr std::string_view device_gone =
     "there is no such device in this network namespace: ip link lists those that are";
 
+constexpr std::string_view store_lacks_xattrs =
+    "the file system of the store lacks what an overlay needs: name another place with --store";
+
 // The first row that fits is taken: (call, errno) rows stand before the rows for any call.
 constexpr std::array hints{
     Hint{"clone3", EPERM,
@@ -151,12 +154,8 @@ constexpr std::array hints{
     Hint{"mount overlay", EPERM, "overlays in a user namespace need Linux 5.11 or newer"},
     Hint{"mount overlay", ELOOP, "a layer lies on an overlay of an overlay: name another --store"},
     Hint{"mount overlay", ESTALE, "the folder of changes was used with other layers before"},
-    Hint{"mount overlay", EOPNOTSUPP,
-         "the file system of the store lacks what an overlay needs: name another place with "
-         "--store"},
-    Hint{"setxattr", EOPNOTSUPP,
-         "the file system of the store lacks what an overlay needs: name another place with "
-         "--store"},
+    Hint{"mount overlay", EOPNOTSUPP, store_lacks_xattrs},
+    Hint{"setxattr", EOPNOTSUPP, store_lacks_xattrs},
     Hint{"open image", ENOENT, "an image layout is a folder: skopeo copy SOURCE oci:DIR:REFERENCE"},
     Hint{"open image", ENOTDIR,
          "an image layout is a folder: skopeo copy SOURCE oci:DIR:REFERENCE"},

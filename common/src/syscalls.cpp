@@ -1,7 +1,6 @@
 // One wrapper per call: arguments in, SysError or result out, nothing decided in between.
 #include "tenon/syscalls.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
@@ -22,6 +21,7 @@
 #include <climits>
 #include <memory>
 
+#include "directory_entries.hpp"
 #include "flag_names.hpp"
 #include "traced_call.hpp"
 
@@ -309,20 +309,10 @@ std::string fgetxattr(FdRef file, CString name) {
 }
 
 std::vector<std::string> directories_in(FdRef directory) {
-    // fdopendir(3) takes over its descriptor, and reads on from where that stands.
-    UniqueFd own = openat(directory, ".", O_RDONLY | O_DIRECTORY);
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream{::fdopendir(own.ref().number()), ::closedir};
-    check(stream ? 0 : -1, "fdopendir");
-    static_cast<void>(own.release());
     std::vector<std::string> names;
-    while (true) {
-        errno = 0;
-        const dirent* const entry = ::readdir(stream.get());
-        if (entry == nullptr) break;
-        const std::string_view name{&entry->d_name[0]};
-        if (entry->d_type == DT_DIR && name != "." && name != "..") names.emplace_back(name);
-    }
-    check(errno == 0 ? 0 : -1, "readdir");
+    for_each_entry(directory, [&](std::string_view name, unsigned char type) {
+        if (type == DT_DIR) names.emplace_back(name);
+    });
     return names;
 }
 

@@ -14,6 +14,7 @@
 #include "tenon/error.hpp"
 #include "tenon/file_syscalls.hpp"
 #include "tenon/syscalls.hpp"
+#include "tree_removal.hpp"
 
 namespace tenon {
 
@@ -37,19 +38,6 @@ UniqueFd open_object(const Place& place) {
 
 UniqueFd open_folder_in(FdRef folder, const std::string& name) {
     return sys::openat(folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-}
-
-// Depth first; the folders of this layer only, however deep: one descriptor per level.
-void remove_tree(FdRef folder, const std::string& name) {
-    const UniqueFd tree = open_folder_in(folder, name);
-    for (const std::string& inside : sys::names_in(tree)) {
-        if (S_ISDIR(sys::fstatat(tree, inside).st_mode)) {
-            remove_tree(tree, inside);
-        } else {
-            sys::unlinkat(tree, inside, 0);
-        }
-    }
-    sys::unlinkat(folder, name, AT_REMOVEDIR);
 }
 
 bool is_below(const LayerPath& path, const LayerPath& top) {

@@ -87,15 +87,15 @@ LayerStack stack_of(const LayerStore& store, const std::optional<Digest>& top) {
 }
 
 // The right to import one layer. Ends with its folder in the trash, unless that became the layer.
-class Import {
+class ImportFolder {
   public:
-    Import(const LayerStore& store, const Digest& chain)
+    ImportFolder(const LayerStore& store, const Digest& chain)
         : hex_(chain.hex),
           imports_(open_folder(store.directory(), "imports")),
           lock_(FileLock::wait(imports_, lock_name())) {}
-    Import(const Import&) = delete;
-    Import& operator=(const Import&) = delete;
-    ~Import() {
+    ImportFolder(const ImportFolder&) = delete;
+    ImportFolder& operator=(const ImportFolder&) = delete;
+    ~ImportFolder() {
         try {
             discard();
             sys::unlinkat(imports_, lock_name(), 0);  // before it is let go
@@ -150,8 +150,9 @@ void check_size(FdRef blob, std::uint64_t announced) {
         fmt::format("the blob has {} bytes, but {} were announced", status.st_size, announced));
 }
 
-ImportReport unpack(const LayerStore& store, Import& import, const std::optional<Digest>& parent,
-                    const LayerSource& source, const ImportOptions& options) {
+ImportReport unpack(const LayerStore& store, ImportFolder& import,
+                    const std::optional<Digest>& parent, const LayerSource& source,
+                    const ImportOptions& options) {
     const UniqueFd blob = source.open();
     check_size(blob, source.blob_size);
     std::optional<UniqueFd> top;
@@ -247,7 +248,7 @@ Layer LayerStore::import(const std::optional<Digest>& parent, const LayerSource&
     if (std::optional<Layer> here = find(wanted)) return *here;
     const trace::Step step{4, "unpack a layer",
                            "into a folder that nobody sees before it is whole"};
-    Import import(*this, wanted);
+    ImportFolder import(*this, wanted);
     if (std::optional<Layer> meanwhile = find(wanted)) return *meanwhile;
     ImportReport unpacked =
         about_layer(source.blob, [&] { return unpack(*this, import, parent, source, options); });

@@ -27,13 +27,6 @@ SLOW = 60 * PATIENCE
 
 
 @pytest.fixture
-def ch04(bin) -> Path:
-    if not (bin / "ch04").is_file():
-        pytest.skip("needs ch04: cmake --build --preset dev --target stages")
-    return bin / "ch04"
-
-
-@pytest.fixture
 def umoci(tool, real_root) -> str:
     """For root: what umoci unpacks for others has other owners, and no devices."""
     return tool("umoci")

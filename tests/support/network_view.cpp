@@ -338,6 +338,16 @@ UniqueFd accept_within_time(FdRef listener) {
     return UniqueFd{static_cast<int>(check(fd, "accept4"))};
 }
 
+// The kernel enters the route to a new IPv6 address of its own later, in a work queue (addrconf):
+// what is sent before that is lost.
+void send_until_heard(FdRef near, FdRef far, const std::string& word) {
+    pollfd heard{far.number(), POLLIN, 0};
+    for (unsigned tries = 0; tries < 20 * time_factor(); ++tries) {
+        send_word(near, word);
+        if (check(::poll(&heard, 1, 100), "poll") == 1) return;
+    }
+}
+
 // The far end learns by the first datagram to whom it answers.
 void answer_first(FdRef socket, const std::string& word) {
     wait_for(socket, POLLIN, "the datagram");
@@ -356,7 +366,7 @@ void exchange_words(Transport transport, const TestNetns& from, const TestNetns&
     const UniqueFd near = from.run([&] { return make_socket(address.storage.ss_family, type); });
     if (transport == Transport::Udp) {
         connect_within_time(near, address);
-        send_word(near, word);
+        send_until_heard(near, far, word);
         answer_first(far, word);
     } else {
         check(::listen(far.ref().number(), 1), "listen");

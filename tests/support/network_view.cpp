@@ -18,6 +18,7 @@
 
 #include <array>
 #include <bit>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -236,6 +237,30 @@ bool has_tentative_address(const std::string& address) {
     return false;
 }
 
+namespace {
+
+// proc_pid_net(5), ipv6_route: the destination, and ninth of ten words the flags: RTF_LOCAL.
+bool has_local_route(const std::string& address) {
+    constexpr unsigned long local = 0x80000000;
+    for (const auto& words : words_in("/proc/self/net/ipv6_route")) {
+        if (words.size() < 10 || text_of_hex_v6(words[0]) != address) continue;
+        if ((std::stoul(words[8], nullptr, 16) & local) != 0) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+bool gets_local_route(const std::string& address) {
+    const auto deadline =
+        std::chrono::steady_clock::now() + std::chrono::seconds{3} * time_factor();
+    while (!has_local_route(address)) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        ::sched_yield();
+    }
+    return true;
+}
+
 void make_plain_bridge(const std::string& name) {
     const UniqueFd socket = make_socket(AF_INET, SOCK_DGRAM);
     check(::ioctl(socket.ref().number(), SIOCBRADDBR, name.c_str()), "ioctl SIOCBRADDBR", name);
@@ -338,16 +363,6 @@ UniqueFd accept_within_time(FdRef listener) {
     return UniqueFd{static_cast<int>(check(fd, "accept4"))};
 }
 
-// The kernel enters the route to a new IPv6 address of its own later, in a work queue (addrconf):
-// what is sent before that is lost.
-void send_until_heard(FdRef near, FdRef far, const std::string& word) {
-    pollfd heard{far.number(), POLLIN, 0};
-    for (unsigned tries = 0; tries < 20 * time_factor(); ++tries) {
-        send_word(near, word);
-        if (check(::poll(&heard, 1, 100), "poll") == 1) return;
-    }
-}
-
 // The far end learns by the first datagram to whom it answers.
 void answer_first(FdRef socket, const std::string& word) {
     wait_for(socket, POLLIN, "the datagram");
@@ -366,7 +381,7 @@ void exchange_words(Transport transport, const TestNetns& from, const TestNetns&
     const UniqueFd near = from.run([&] { return make_socket(address.storage.ss_family, type); });
     if (transport == Transport::Udp) {
         connect_within_time(near, address);
-        send_until_heard(near, far, word);
+        send_word(near, word);
         answer_first(far, word);
     } else {
         check(::listen(far.ref().number(), 1), "listen");

@@ -58,6 +58,9 @@ std::set<std::string> ports_of(const std::string& bridge);
 std::set<std::string> default_routes();
 // Whether an IPv6 address still waits for the answer that it is nobody else's.
 bool has_tentative_address(const std::string& address);
+// Waits for the kernel's own route to an IPv6 address that was just given: it enters that a moment
+// later, in a work queue. Whether it came within 3 s.
+bool gets_local_route(const std::string& address);
 
 // A bridge, made by ioctl(2) alone: down, without addresses.
 void make_plain_bridge(const std::string& name);

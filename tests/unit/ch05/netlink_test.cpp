@@ -123,12 +123,13 @@ TEST_CASE("what is there already, or gone already, is no error") {
     CHECK_FALSE(net.netns.run([] { return view_device("br0"); }));
 }
 
-TEST_CASE("an IPv6 address can be used at once", "[uses-01.1]") {
+TEST_CASE("an IPv6 address waits for nobody's answer", "[uses-01.1]") {
     TENON_NEED(missing_privilege().empty(), missing_privilege());
     const Net net;
     add_address(net.netlink, net.bridge, IpPrefix::parse("fd00:87::1/64"));
     CHECK_FALSE(net.netns.run([] { return has_tentative_address("fd00:87::1"); }));
     net.netns.run([] { bring_up_loopback(); });  // the way to an address of one's own
+    CHECK(net.netns.run([] { return gets_local_route("fd00:87::1"); }));
     CHECK(exchange(Transport::Udp, net.netns, net.netns, "fd00:87::1") == "");
 }
 

@@ -81,9 +81,9 @@ TEST_CASE("remove_tree follows no link") {
 
 TEST_CASE("remove_tree copes with folders that took their own rights away") {
     const TemporaryDirectory directory;
-    fs::create_directories(directory.path() / "tree/work/work/inner");
-    write_file(directory.path() / "tree/work/work/inner/file", "");
-    for (const char* name : {"tree/work/work/inner", "tree/work/work", "tree"}) {
+    fs::create_directories(directory.path() / "tree/a/b/inner");
+    write_file(directory.path() / "tree/a/b/inner/file", "");
+    for (const char* name : {"tree/a/b/inner", "tree/a/b", "tree"}) {
         fs::permissions(directory.path() / name, fs::perms::none);
     }
     const Forked done = run_forked([&] {

@@ -1,10 +1,9 @@
 // ch03: ch02 with limits.
-#include <CLI/CLI.hpp>
-
 #include "tenon/cgroup_options.hpp"
 #include "tenon/provenance.hpp"
 #include "tenon/rootfs.hpp"
 #include "tenon/stage.hpp"
+#include "tenon/stage_app.hpp"
 
 namespace {
 
@@ -25,16 +24,15 @@ int run(tenon::NamespaceOptions& namespaces, tenon::RootfsOptions& rootfs,
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"ch03: a command in a container of its own, with limits", "ch03"};
-    app.set_version_flag("--version", tenon::version_text("ch03", 3));
-    app.require_subcommand(1);
-    CLI::App& verb = *app.add_subcommand("run", "run a command in a container");
+    tenon::StageApp stage{"ch03", "a command in a container of its own, with limits",
+                          tenon::version_text("ch03", 3)};
+    CLI::App& verb = stage.add_verb("run", "run a command in a container");
     tenon::NamespaceOptions namespaces;
     tenon::RootfsOptions rootfs;
     tenon::CgroupOptions cgroup;
     tenon::declare_namespace_options(verb, namespaces);
     tenon::declare_rootfs_options(verb, rootfs);
     tenon::declare_cgroup_options(verb, cgroup);
-    return tenon::run_stage(app, {argv, static_cast<std::size_t>(argc)}, namespaces,
+    return tenon::run_stage(stage.app(), {argv, static_cast<std::size_t>(argc)}, namespaces,
                             [&] { return run(namespaces, rootfs, cgroup); });
 }

@@ -1,10 +1,9 @@
 // ch04: ch03 from an image.
-#include <CLI/CLI.hpp>
-
 #include "tenon/cgroup_options.hpp"
 #include "tenon/image_options.hpp"
 #include "tenon/provenance.hpp"
 #include "tenon/stage.hpp"
+#include "tenon/stage_app.hpp"
 
 namespace {
 
@@ -35,16 +34,15 @@ int run(Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"ch04: a command in a container made from an image", "ch04"};
-    app.set_version_flag("--version", tenon::version_text("ch04", 4));
-    app.require_subcommand(1);
-    CLI::App& verb = *app.add_subcommand("run", "run a command in a container");
+    tenon::StageApp stage{"ch04", "a command in a container made from an image",
+                          tenon::version_text("ch04", 4)};
+    CLI::App& verb = stage.add_verb("run", "run a command in a container");
     Options options;
     tenon::declare_namespace_options(verb, options.namespaces);
     tenon::declare_rootfs_options(verb, options.rootfs);
     tenon::declare_cgroup_options(verb, options.cgroup);
     tenon::declare_image_options(verb, options.image);
     options.namespaces.command_optional = true;  // an image may know one
-    return tenon::run_stage(app, {argv, static_cast<std::size_t>(argc)}, options.namespaces,
+    return tenon::run_stage(stage.app(), {argv, static_cast<std::size_t>(argc)}, options.namespaces,
                             [&] { return run(options); });
 }

@@ -1,10 +1,9 @@
 // ch05: ch04 with a network.
-#include <CLI/CLI.hpp>
-
 #include "tenon/image_options.hpp"
 #include "tenon/network_options.hpp"
 #include "tenon/provenance.hpp"
 #include "tenon/stage.hpp"
+#include "tenon/stage_app.hpp"
 
 namespace {
 
@@ -39,10 +38,9 @@ int run(Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"ch05: a command in a container with a network", "ch05"};
-    app.set_version_flag("--version", tenon::version_text("ch05", 5));
-    app.require_subcommand(1);
-    CLI::App& verb = *app.add_subcommand("run", "run a command in a container");
+    tenon::StageApp stage{"ch05", "a command in a container with a network",
+                          tenon::version_text("ch05", 5)};
+    CLI::App& verb = stage.add_verb("run", "run a command in a container");
     Options options;
     tenon::declare_namespace_options(verb, options.namespaces);
     tenon::declare_rootfs_options(verb, options.rootfs);
@@ -50,6 +48,6 @@ int main(int argc, char** argv) {
     tenon::declare_image_options(verb, options.image);
     tenon::declare_network_options(verb, options.network);
     options.namespaces.command_optional = true;  // an image may know one
-    return tenon::run_stage(app, {argv, static_cast<std::size_t>(argc)}, options.namespaces,
+    return tenon::run_stage(stage.app(), {argv, static_cast<std::size_t>(argc)}, options.namespaces,
                             [&] { return run(options); });
 }

@@ -25,6 +25,9 @@ function(tenon_chapter NN SLUG)
     target_include_directories(${library} PUBLIC include PRIVATE src)
     target_link_libraries(${library} PUBLIC tenon_common
                                      PRIVATE tenon_warnings CLI11::CLI11 ${ARG_LIBRARIES})
+    if(TENON_PCH)
+        tenon_precompile(${library} tenon_common)
+    endif()
     foreach(earlier IN LISTS ARG_DEPENDS)
         target_link_libraries(${library} PUBLIC tenon_ch${earlier})
     endforeach()
@@ -55,19 +58,28 @@ function(tenon_implementation NN EXERCISE OUT)
     set(${OUT} ${choice} PARENT_SCOPE)
 endfunction()
 
-function(tenon_add_exercise LIBRARY NN SLUG EXERCISE)
+# The source file of an exercise, and where it comes from: reference or lab.
+function(tenon_exercise_file NN SLUG EXERCISE OUT_FILE OUT_ORIGIN)
     tenon_implementation(${NN} ${EXERCISE} choice)
     set(origin reference)
     set(file ${CMAKE_SOURCE_DIR}/solutions/${NN}-${SLUG}/${EXERCISE}.cpp)
     if(choice STREQUAL lab)
         set(origin lab)
         set(file ${TENON_LAB_DIR}/${NN}-${SLUG}/${EXERCISE}.cpp)
-        # A starter does not use its parameters yet, nor the includes' static helpers.
-        set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
-            "-Wno-unused-parameter;-Wno-unused-function;-Wno-unused-variable;-Wno-unused-const-variable")
     endif()
     if(NOT EXISTS ${file})
         message(FATAL_ERROR "exercise ${NN}/${EXERCISE}: ${file} is missing")
+    endif()
+    set(${OUT_FILE} ${file} PARENT_SCOPE)
+    set(${OUT_ORIGIN} ${origin} PARENT_SCOPE)
+endfunction()
+
+function(tenon_add_exercise LIBRARY NN SLUG EXERCISE)
+    tenon_exercise_file(${NN} ${SLUG} ${EXERCISE} file origin)
+    if(origin STREQUAL lab)
+        # A starter does not use its parameters yet, nor the includes' static helpers.
+        set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
+            "-Wno-unused-parameter;-Wno-unused-function;-Wno-unused-variable;-Wno-unused-const-variable")
     endif()
     target_sources(${LIBRARY} PRIVATE ${file})
     set_property(GLOBAL APPEND PROPERTY TENON_PROVENANCE "${NN}/${EXERCISE}=${origin}")

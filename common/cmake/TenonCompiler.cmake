@@ -6,8 +6,9 @@ target_compile_options(tenon_warnings INTERFACE
     -Wno-missing-field-initializers)
 
 if(TENON_SANITIZE)
+    # -g1: lines are what a report needs, and half of what a debugger's information costs to make.
     add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
-                        -fno-omit-frame-pointer)
+                        -fno-omit-frame-pointer -g1)
     add_link_options(-fsanitize=address,undefined)
 endif()
 
@@ -16,3 +17,16 @@ if(TENON_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
     add_link_options(-fsanitize=address,undefined)
 endif()
+
+# The headers that most files include, parsed once. Not CLI11's, nlohmann's: each file that sees
+# them pays for their static objects. OWNER has what is parsed; another target takes it over, and
+# so must be compiled with the same options. tenon_precompile(NAME OWNER [header ..])
+function(tenon_precompile NAME OWNER)
+    if(NAME STREQUAL OWNER)
+        target_precompile_headers(${NAME} PRIVATE
+            <fmt/format.h> <algorithm> <array> <charconv> <functional> <map> <optional> <set> <span>
+            <sstream> <stdexcept> <string> <vector> ${ARGN})
+    else()
+        target_precompile_headers(${NAME} REUSE_FROM ${OWNER})
+    endif()
+endfunction()

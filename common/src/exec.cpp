@@ -12,6 +12,8 @@
 
 #include "tenon/error.hpp"
 #include "tenon/process.hpp"
+#include "tenon/program_syscalls.hpp"
+#include "tenon/signal_syscalls.hpp"
 #include "tenon/syscalls.hpp"
 #include "tenon/trace.hpp"
 
@@ -101,22 +103,23 @@ struct KernelSigaction {
     std::array<unsigned char, kernel_mask_bytes> mask{};
 };
 
-void reset_signals() {
+void reset_dispositions() {
     const KernelSigaction standard;
     for (int signal = 1; signal < NSIG; ++signal) {
         // EINVAL for SIGKILL and SIGSTOP, which are always at their default.
         ::syscall(SYS_rt_sigaction, signal, &standard, nullptr, kernel_mask_bytes);
     }
-    sigset_t none{};
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Tries each directory of PATH. EACCES is remembered, as in execvp(3): "found, but not allowed"
-// tells more than "not found" when the search ends.
-[[noreturn]] void exec_from_path(const Command& command, char* const* argv, char* const* envp) {
-    const std::string& name = command.argv[0];
-    int worst_error = ENOENT;
+// Where a command may be.
+struct Candidates {
+    std::vector<std::string> paths;
+    int worst_error = ENOENT;  // what is said when none can be executed
+};
+
+// Looks into each directory of PATH.
+Candidates candidates_in_path(const Command& command) {
+    Candidates found;
     std::string_view rest = search_path(command);
     // "/bin:" ends in an empty element. An empty PATH has none: POSIX leaves it to us, and a
     // container's working directory is nothing to run programs from unasked.
@@ -124,13 +127,24 @@ void reset_signals() {
         const std::string_view directory = rest.substr(0, rest.find(':'));
         more = directory.size() < rest.size();
         rest.remove_prefix(more ? directory.size() + 1 : directory.size());
-        const std::string path = std::string{directory.empty() ? "." : directory} + "/" + name;
-        if (::faccessat(AT_FDCWD, path.c_str(), F_OK, 0) != 0) {
+        std::string path = std::string{directory.empty() ? "." : directory} + "/" + command.argv[0];
+        if (::faccessat(AT_FDCWD, path.c_str(), F_OK, 0) == 0) {
+            found.paths.push_back(std::move(path));
+        } else if (errno == ENAMETOOLONG) {
             // A folder that we may not search is, as for a shell, one where it is not. A name that
             // is too long is so everywhere.
-            if (errno == ENAMETOOLONG) worst_error = ENAMETOOLONG;
-            continue;
+            found.worst_error = ENAMETOOLONG;
         }
+    }
+    return found;
+}
+
+// Tries one after the other. EACCES is remembered, as in execvp(3): "found, but not allowed" tells
+// more than "not found" when the search ends.
+[[noreturn]] void exec_first_of(const Candidates& candidates, char* const* argv,
+                                char* const* envp) {
+    int worst_error = candidates.worst_error;
+    for (const std::string& path : candidates.paths) {
         try {
             sys::execve(path, argv, envp);
         } catch (const SysError& error) {
@@ -138,24 +152,42 @@ void reset_signals() {
             worst_error = EACCES;
         }
     }
-    throw SysError(worst_error, "execve", name);
+    throw SysError(worst_error, "execve", argv[0]);
+}
+
+void take_nothing_along(StartMask mask) {
+    reset_dispositions();
+    if (mask == StartMask::Empty) sys::set_signal_mask(0);
+    sys::close_range_cloexec(STDERR_FILENO + 1);
 }
 
 }  // namespace
 
-void exec(const Command& command) {
+void exec_file(FdRef program, const std::string& subject, const Command& command, StartMask mask,
+               const std::function<void()>& last_step) {
     const std::vector<char*> argv = pointers_to(command.argv);
     const std::vector<char*> envp = pointers_to(command.environment);
-    reset_signals();
+    const trace::Step step{1, "become the program", "by its descriptor: no name leads to it"};
+    take_nothing_along(mask);
+    last_step();
+    sys::execveat(program, argv.data(), envp.data(), subject);
+}
+
+void exec(const Command& command) {
+    exec(command, [] {});
+}
+
+void exec(const Command& command, const std::function<void()>& last_step) {
+    const std::vector<char*> argv = pointers_to(command.argv);
+    const std::vector<char*> envp = pointers_to(command.environment);
     const trace::Step step{1, "become the command", "with no descriptor of ours but 0, 1 and 2"};
-    sys::close_range_cloexec(STDERR_FILENO + 1);
+    take_nothing_along(StartMask::Empty);
     const std::string& name = command.argv[0];
-    if (name.find('/') == std::string::npos) exec_from_path(command, argv.data(), envp.data());
-    try {
-        sys::execve(name, argv.data(), envp.data());
-    } catch (const SysError& error) {
-        rethrow_with_interpreter(error, name);
-    }
+    const bool is_path = name.find('/') != std::string::npos;
+    const Candidates candidates = is_path ? Candidates{{name}} : candidates_in_path(command);
+    if (candidates.paths.empty()) throw SysError(candidates.worst_error, "execve", name);
+    last_step();
+    exec_first_of(candidates, argv.data(), envp.data());
 }
 
 }  // namespace tenon

@@ -58,15 +58,51 @@ constexpr std::array hints{
     Hint{"setns", EINVAL,
          "a process cannot re-enter its own user namespace, nor join a pid "
          "namespace that is not below its own"},
+    Hint{"open namespace", ENOENT, "its process has ended, or nobody has bound it there"},
+    Hint{"open namespace", EINVAL,
+         "name the file of such a namespace, for example /proc/PID/ns/net"},
     Hint{"sethostname", EINVAL, "a host name has at most 64 bytes"},
     Hint{"setdomainname", EINVAL, "a domain name has at most 64 bytes"},
     Hint{"sethostname", EPERM, "a new host name needs a new UTS namespace: add --uts"},
     Hint{"setdomainname", EPERM, "a new domain name needs a new UTS namespace: add --uts"},
     Hint{"pid file", ENOENT, "its folder does not exist"},
     Hint{"pid file", EEXIST, "something that is no plain file has that name: choose another"},
+    Hint{"open config.json", ENOENT,
+         "a bundle has one: name its folder with --bundle, or let ch06 spec write one to start "
+         "from"},
+    Hint{"open config.json", ELOOP,
+         "it is a link, and a bundle has the file itself: copy it there"},
+    Hint{"create config.json", EEXIST,
+         "it is never overwritten: move it away, or name another folder with --bundle"},
     Hint{"open rootfs", ENOENT, "./course up makes one in build/rootfs"},
     Hint{"open rootfs", ENOTDIR, "it must be a folder with the container's files in it"},
+    Hint{"open rootfs", EXDEV,
+         "a relative root.path stays within the bundle, through links too: write an absolute path "
+         "for a folder elsewhere"},
+    Hint{"open rootfs", ELOOP, "write the path of the folder itself, without a link"},
+    Hint{"open rootfs", ESTALE, "another folder took its name meanwhile: try again"},
+    Hint{"open bundle", ENOENT, "a bundle is a folder with a config.json"},
+    Hint{"open bundle", ENOTDIR, "a bundle is a folder with a config.json, not that file"},
+    Hint{"chdir", ENOENT, "the working directory must lie in the container's own root"},
+    Hint{"chdir", ELOOP, "a link on its way leads out, as those in /proc/PID/fd do"},
+    Hint{"chdir", EROFS, "it is not there, and the root is read-only: make it in the image"},
+    Hint{"prlimit", EPERM,
+         "a hard limit is raised by CAP_SYS_RESOURCE only: ask for no more than ulimit -H says"},
+    Hint{"prlimit", EINVAL, "the soft limit is above the hard one"},
+    Hint{"sysctl", ENOENT, "this kernel has no such setting in the container's namespaces"},
+    Hint{"sysctl", EINVAL, "the kernel does not take that value"},
+    Hint{"sysctl", EROFS, "/proc/sys is read-only here: another container is around this one"},
+    Hint{"sysctl", EACCES, "only the root of the user namespace that owns it may change it"},
+    Hint{"setgroups", EINVAL,
+         "a process has at most 65536 groups, and in a user namespace each of them is mapped"},
+    Hint{"setgroups", EPERM,
+         "whoever made the user namespace denied it: leave out additionalGids, or run as root"},
+    Hint{"sched_setattr", EPERM, "a higher priority needs CAP_SYS_NICE, as the host's root has it"},
+    Hint{"ioprio_set", EPERM, "IOPRIO_CLASS_RT needs CAP_SYS_ADMIN, as the host's root has it"},
     Hint{"execve", ENOENT, "is it in the root file system, and in PATH?"},
+    Hint{"execve", E2BIG,
+         "all of it may be as long as a quarter of the stack limit (ulimit -s), and each argument "
+         "or variable 128 KiB"},
     Hint{"execve", EACCES,
          "it is there but may not be executed: check its mode (chmod +x), that "
          "it is a regular file, and that its mount is not noexec"},
@@ -94,8 +130,14 @@ constexpr std::array hints{
         "fsconfig", EINVAL,
         "the file system does not know that option, or not that value, or the value is longer than "
         "255 bytes"},
-    Hint{"setresuid", EINVAL, "that user namespace has no root: nobody mapped id 0 in it"},
-    Hint{"setresgid", EINVAL, "that user namespace has no root: nobody mapped id 0 in it"},
+    Hint{"idmap mount", EPERM,
+         "only root of the machine may map the owners of its file systems: run as root, or leave "
+         "idmap out: for an ordinary user their own files are root's inside anyway"},
+    Hint{"idmap mount", EINVAL,
+         "its file system knows no id-mapped mounts (FUSE, NFS and 9p; see mount_setattr(2)), or "
+         "it, or a mount below it, is mapped already: leave idmap out, or chown the files"},
+    Hint{"setresuid", EINVAL, "nobody mapped that id in the user namespace"},
+    Hint{"setresgid", EINVAL, "nobody mapped that id in the user namespace"},
     Hint{
         "clone3", EAGAIN,
         "a limit on processes is reached: pids.max of the cgroup or of one above it, or ulimit -u"},
@@ -172,8 +214,55 @@ constexpr std::array hints{
     Hint{"reserve port", EADDRNOTAVAIL,
          "the host has no such address: see ip address, or publish on 0.0.0.0"},
     Hint{"reserve port", EAFNOSUPPORT, "IPv6 is switched off on this host"},
+    Hint{"mount", EPERM,
+         "what procfs shows is what the container's protection stands on: mount it elsewhere"},
+    Hint{"mknodat", EEXIST,
+         "remove that file from the root file system, or the device from the "
+         "config"},
     Hint{"mount", EISDIR, "a file can only cover a file, and that target is a folder"},
     Hint{"mount", ENOTDIR, "a folder can only cover a folder, and that target is a file"},
+    Hint{"prctl", EPERM,
+         "the bounding set is lowered by CAP_SETPCAP, which you do not have: run as root, or give "
+         "the container a user namespace"},
+    Hint{"capset", EPERM,
+         "nobody gives away what he does not have: list fewer capabilities, or run with more"},
+    Hint{"apply label", ENOENT,
+         "no such profile is loaded on this machine: aa-status lists those that are, "
+         "apparmor_parser -r FILE loads one"},
+    Hint{"apply label", EINVAL,
+         "the security module does not know this label: compare those that ps -eZ shows"},
+    Hint{"apply label", EACCES,
+         "your own label does not allow the change to this one: run unconfined, or ask whoever "
+         "wrote the policy"},
+    Hint{"seccomp", EACCES,
+         "a filter needs no_new_privs, or CAP_SYS_ADMIN: set process.noNewPrivileges, or "
+         "--security-opt no-new-privileges"},
+    Hint{"seccomp", EINVAL,
+         "this kernel does not know one of the profile's flags or actions: compare "
+         "/proc/sys/kernel/seccomp/actions_avail"},
+    Hint{"seccomp", EBUSY,
+         "a filter around us has a listener already, and there can be one only: start this outside "
+         "of that, or leave SCMP_ACT_NOTIFY out of the profile"},
+    Hint{"seccomp", ENOMEM,
+         "all filters around a process together may have 32768 instructions: there are too many "
+         "already, or too long ones"},
+    Hint{"seccomp", ENOSYS, "this kernel was built without CONFIG_SECCOMP_FILTER"},
+    Hint{"sendmsg", EPIPE, "the other side closed the connection before it had the message"},
+    Hint{"connect", ECONNREFUSED,
+         "nobody listens on that socket: start the agent first, or correct listenerPath"},
+
+    Hint{"open init", ENOENT,
+         "tenon-init lies beside the stage program, where the build puts it: name another with "
+         "--init-path"},
+    Hint{"execve init", ENOENT,
+         "what it is loaded or interpreted by is looked for in the container's root: take a static "
+         "program"},
+    Hint{"execve init", EACCES,
+         "it must be a regular file that may be executed (chmod +x), on a mount that is not "
+         "noexec"},
+    Hint{"execve init", ENOEXEC, "it is no program that this kernel runs: take a static one"},
+    Hint{"open root", EACCES, "that process is another user's: run as root"},
+    Hint{"open root", EPERM, "that process is another user's: run as root"},
     Hint{"pivot_root", EINVAL,
          "the new root must be a mount point, and no mount involved may be "
          "shared: make mounts private first (chapter 02)"},

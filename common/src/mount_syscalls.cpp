@@ -67,6 +67,17 @@ void fsconfig_create(FdRef context, CString fstype) {
     configure(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, fstype);
 }
 
+UniqueFd fspick(FdRef target, CString subject) {
+    return traced_open(
+        "fspick", subject.view(),
+        [&] { return ::fspick(target.number(), "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH); },
+        [&] { return describe(target); });
+}
+
+void fsconfig_reconfigure(FdRef context, CString subject) {
+    configure(context, FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr, subject);
+}
+
 UniqueFd fsmount(FdRef context, std::uint64_t attributes, CString fstype) {
     return traced_open(
         "fsmount", fstype.view(),
@@ -104,6 +115,9 @@ void mount_setattr(FdRef tree, const MountAttr& attributes, bool recursive, CStr
     wanted.attr_set = attributes.set;
     wanted.attr_clr = attributes.clear;
     wanted.propagation = attributes.propagation;
+    if (attributes.user_namespace.valid()) {
+        wanted.userns_fd = static_cast<std::uint64_t>(attributes.user_namespace.number());
+    }
     const unsigned flags = AT_EMPTY_PATH | (recursive ? static_cast<unsigned>(AT_RECURSIVE) : 0U);
     traced_call(
         "mount_setattr", subject.view(),

@@ -6,9 +6,11 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/nsfs.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -96,6 +98,13 @@ void setns(FdRef target, std::uint64_t flags, CString subject) {
         [&] { return fmt::format("{}, {}", describe(target), clone_flag_names(flags)); });
 }
 
+std::uint64_t namespace_type(FdRef file) {
+    const long type = traced_call(
+        "ioctl", "NS_GET_NSTYPE", [&] { return ::ioctl(file.number(), NS_GET_NSTYPE); },
+        [&] { return fmt::format("{}, NS_GET_NSTYPE", describe(file)); });
+    return static_cast<std::uint64_t>(type);
+}
+
 void unshare(std::uint64_t flags) {
     traced_call(
         "unshare", {}, [&] { return ::unshare(static_cast<int>(flags)); },
@@ -151,10 +160,22 @@ void set_parent_death_signal(int signal) {
         [&] { return fmt::format("PR_SET_PDEATHSIG, {}", signal_name(signal)); });
 }
 
+int parent_death_signal() {
+    int signal = 0;
+    check(::prctl(PR_GET_PDEATHSIG, &signal), "prctl", "PR_GET_PDEATHSIG");
+    return signal;
+}
+
 void forbid_inspection() {
     traced_call(
         "prctl", "PR_SET_DUMPABLE", [&] { return ::prctl(PR_SET_DUMPABLE, 0); },
         [&] { return std::string{"PR_SET_DUMPABLE, 0"}; });
+}
+
+void permit_inspection() {
+    traced_call(
+        "prctl", "PR_SET_DUMPABLE", [&] { return ::prctl(PR_SET_DUMPABLE, 1); },
+        [&] { return std::string{"PR_SET_DUMPABLE, 1"}; });
 }
 
 void become_root() {

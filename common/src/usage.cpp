@@ -6,6 +6,7 @@
 
 #include "tenon/log.hpp"
 #include "tenon/program.hpp"
+#include "tenon/stage_app.hpp"
 
 namespace tenon {
 
@@ -24,6 +25,19 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error) {
     const Log log{FdRef{STDERR_FILENO}};
     log.error(fmt::format("{0}: {1}; see {2} --help", app.get_name(), error.what(), path_of(app)));
     return exit_own_failure;
+}
+
+StageApp::StageApp(const std::string& name, const std::string& description,
+                   const std::string& version)
+    : app_(std::make_unique<CLI::App>(name + ": " + description, name)) {
+    app_->set_version_flag("--version", version);
+    app_->require_subcommand(1);
+}
+
+StageApp::~StageApp() = default;
+
+CLI::App& StageApp::add_verb(const std::string& name, const std::string& description) {
+    return *app_->add_subcommand(name, description);
 }
 
 }  // namespace tenon

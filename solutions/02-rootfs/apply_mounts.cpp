@@ -10,12 +10,6 @@ namespace tenon {
 
 namespace {
 
-void configure(FdRef context, const std::string& option) {
-    const auto equals = option.find('=');
-    if (equals == std::string::npos) return sys::fsconfig_flag(context, option);
-    sys::fsconfig_string(context, option.substr(0, equals), option.substr(equals + 1));
-}
-
 // Complete first, visible second.
 void apply_mount(FdRef root, const MountStep& step) {
     const trace::Step telling{2, "add a mount", "made complete while detached, then attached"};
@@ -29,6 +23,8 @@ void apply_step(FdRef root, const MountStep& step) {
         case MountKind::Bind: return apply_mount(root, step);
         case MountKind::Mask: return mask_path(root, step);
         case MountKind::ReadonlyPath: return make_path_readonly(root, step);
+        case MountKind::Remount: return change_mount(root, step);
+        case MountKind::Nodes: return make_nodes(root, step);
     }
 }
 
@@ -42,8 +38,8 @@ UniqueFd create_detached_mount(const MountStep& step) {
         return tree;
     }
     const UniqueFd context = sys::fsopen(step.fstype);
-    sys::fsconfig_string(context, "source", step.fstype);
-    for (const std::string& option : step.data) configure(context, option);
+    sys::fsconfig_string(context, "source", step.source.empty() ? step.fstype : step.source);
+    configure_filesystem(context, step.data);
     sys::fsconfig_create(context, step.fstype);
     // Filled while still writable and unseen; only then restricted.
     UniqueFd mount = sys::fsmount(context, 0, step.fstype);
@@ -54,7 +50,9 @@ UniqueFd create_detached_mount(const MountStep& step) {
 }
 
 void apply_mounts(FdRef root, const MountPlan& plan) {
-    for (const MountStep& mount : plan.steps) apply_step(root, mount);
+    for (const MountStep& step : plan.steps) {
+        telling_origin(step, [&] { apply_step(root, step); });
+    }
 }
 
 }  // namespace tenon

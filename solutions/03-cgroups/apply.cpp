@@ -86,6 +86,14 @@ void add_io(Settings& settings, const CgroupLimits& limits) {
     // END SOLUTION
 }
 
+// What a config.json may ask for as well. The burst after the quota: it cannot be more (EINVAL).
+void add_rest(Settings& settings, const CgroupLimits& limits) {
+    if (limits.cpu_burst) settings.add("cpu.max.burst", std::to_string(limits.cpu_burst->count()));
+    for (const auto& [device, text] : limits.rdma_max) {
+        settings.add("rdma.max", fmt::format("{} {}", device, text));
+    }
+}
+
 }  // namespace
 
 std::vector<CgroupSetting> settings_for(const CgroupLimits& limits) {
@@ -97,6 +105,7 @@ std::vector<CgroupSetting> settings_for(const CgroupLimits& limits) {
     for (const auto& [size, bytes] : limits.hugetlb_max) {
         settings.add(fmt::format("hugetlb.{}.max", size), text_of(bytes));
     }
+    add_rest(settings, limits);
     for (const auto& [file, value] : limits.unified) settings.add(file, value);
     return settings.take();
 }

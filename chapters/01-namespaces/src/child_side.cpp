@@ -15,14 +15,6 @@ namespace tenon {
 
 namespace {
 
-// PR_SET_PDEATHSIG speaks only of deaths after the call. An earlier one shows in the socket: the
-// parent's end of it is closed.
-void tie_life_to_parent(const SyncSocket& to_parent) {
-    const trace::Step step{1, "die with the parent", "or kill -9 of it would orphan the container"};
-    sys::set_parent_death_signal(SIGKILL);
-    if (to_parent.peer_closed()) ::_exit(exit_own_failure);
-}
-
 // After a prepare step; and always when a joiner made the child: the joiner may end, killed, before
 // it could name the child to the parent. The missing Go tells the child that nobody owns it.
 bool waits_for_go(const CloneArgs& args) {
@@ -31,7 +23,7 @@ bool waits_for_go(const CloneArgs& args) {
 
 int run_to_exit_code(SyncSocket& to_parent, const CloneArgs& args, const ChildMain& child_main) {
     try {
-        if (!args.outlives_parent) tie_life_to_parent(to_parent);
+        if (!args.outlives_parent) die_with_parent(to_parent);
         if (waits_for_go(args)) to_parent.expect(SyncKind::Go);
         return child_main(to_parent);
     } catch (...) {
@@ -41,6 +33,14 @@ int run_to_exit_code(SyncSocket& to_parent, const CloneArgs& args, const ChildMa
 }
 
 }  // namespace
+
+// PR_SET_PDEATHSIG speaks only of deaths after the call. An earlier one shows in the socket: the
+// parent's end of it is closed.
+void die_with_parent(const SyncSocket& to_parent) {
+    const trace::Step step{1, "die with the parent", "or kill -9 of it would orphan the container"};
+    sys::set_parent_death_signal(SIGKILL);
+    if (to_parent.peer_closed()) ::_exit(exit_own_failure);
+}
 
 void release_child(const Child& child, const CloneArgs& args) {
     if (args.prepare) args.prepare(child);

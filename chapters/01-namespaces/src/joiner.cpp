@@ -34,11 +34,6 @@ Sockets make_sockets() {
             std::move(child)};
 }
 
-bool joins_user_namespace(const CloneArgs& args) {
-    return std::any_of(args.join.begin(), args.join.end(),
-                       [](const JoinNamespace& target) { return target.kind == Namespace::User; });
-}
-
 // EPERM in a user namespace whose /proc/PID/setgroups says deny: its maker was an ordinary user,
 // who must not shed groups. user_namespaces(7)
 void drop_groups_if_permitted() {
@@ -101,6 +96,11 @@ Child child_from(const SyncMessage& spawned, UniqueFd pidfd, SyncSocket socket) 
 }
 
 }  // namespace
+
+bool joins_user_namespace(const CloneArgs& args) {
+    return std::any_of(args.join.begin(), args.join.end(),
+                       [](const JoinNamespace& target) { return target.kind == Namespace::User; });
+}
 
 Child spawn_through_joiner(const CloneArgs& args, const ChildMain& child_main) {
     const trace::Step step{1, "make a joiner", "setns on a pid namespace moves only new children"};

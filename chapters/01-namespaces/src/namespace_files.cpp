@@ -1,12 +1,15 @@
 // Kinds, their names, and the files in /proc/PID/ns that stand for them.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <stdexcept>
 
 #include "tenon/error.hpp"
+#include "tenon/file_syscalls.hpp"
 #include "tenon/namespaces.hpp"
 #include "tenon/syscalls.hpp"
 #include "tenon/trace.hpp"
@@ -49,6 +52,21 @@ void check_still_running(FdRef pidfd, pid_t pid) {
         if (e.error() == EPERM) return;  // it runs; it is only not ours
         throw SysError(e.error(), "pidfd_open", fmt::format("process {}", pid));
     }
+}
+
+// O_PATH first: to open a FIFO would wait for its other end, to open a device may do anything. Only
+// what is a namespace is opened for real, as ioctl(2) and setns(2) need it. ioctl_ns(2)
+UniqueFd open_namespace_file(Namespace kind, const std::string& path) {
+    const UniqueFd named = sys::openat(FdRef::working_directory(), path, O_PATH);
+    if (sys::file_system_type(named) != NSFS_MAGIC) {
+        throw SysError(EINVAL, "openat", path + " (no namespace)");
+    }
+    UniqueFd file = sys::reopen(named, O_RDONLY);
+    if (sys::namespace_type(file) != static_cast<std::uint64_t>(kind)) {
+        throw SysError(EINVAL, "openat",
+                       fmt::format("{} (no {} namespace)", path, proc_name(kind)));
+    }
+    return file;
 }
 
 }  // namespace
@@ -100,6 +118,24 @@ std::vector<OpenNamespace> open_namespaces(pid_t pid) {
     }
     check_still_running(pidfd, pid);
     return opened;
+}
+
+std::optional<OpenNamespace> open_namespace(Namespace kind, const std::string& path) {
+    const trace::Step step{1, "open a namespace by its path", "and look that it is of that kind"};
+    if (!path.starts_with('/')) {
+        throw std::invalid_argument(
+            fmt::format("{} namespace '{}': its path must be absolute", proc_name(kind), path));
+    }
+    try {
+        UniqueFd theirs = open_namespace_file(kind, path);
+        const UniqueFd ours = sys::openat(FdRef::working_directory(),
+                                          fmt::format("/proc/self/ns/{}", proc_name(kind)), O_PATH);
+        if (same_namespace(theirs, ours)) return std::nullopt;
+        return OpenNamespace{kind, std::move(theirs)};
+    } catch (const SysError& error) {
+        if (error.call() != "openat") throw;
+        throw SysError(error.error(), "open namespace", error.subject());
+    }
 }
 
 }  // namespace tenon

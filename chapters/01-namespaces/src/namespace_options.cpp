@@ -15,7 +15,9 @@
 
 #include "tenon/ending.hpp"
 #include "tenon/error.hpp"
+#include "tenon/process_syscalls.hpp"
 #include "tenon/syscalls.hpp"
+#include "time_namespace.hpp"
 
 namespace tenon {
 
@@ -78,8 +80,7 @@ void parse_explain(const std::string& form, NamespaceOptions& options) {
     options.explain = trace::Options{format, colour};
 }
 
-// Those that were asked for and differ from ours: to join what one is in already changes nothing.
-std::vector<OpenNamespace> namespaces_to_join(const NamespaceOptions& options) {
+std::vector<OpenNamespace> namespaces_of_process(const NamespaceOptions& options) {
     if (!options.join_pid) return {};
     std::vector<OpenNamespace> all = open_namespaces(*options.join_pid);
     if (options.join_kinds.empty()) return all;
@@ -88,10 +89,20 @@ std::vector<OpenNamespace> namespaces_to_join(const NamespaceOptions& options) {
     return all;
 }
 
+// Those that were asked for and differ from ours: to join what one is in already changes nothing.
+std::vector<OpenNamespace> namespaces_to_join(const NamespaceOptions& options) {
+    std::vector<OpenNamespace> all = namespaces_of_process(options);
+    for (const auto& [kind, path] : options.join_paths) {
+        std::optional<OpenNamespace> opened = open_namespace(kind, path);
+        if (opened) all.push_back(std::move(*opened));
+    }
+    return all;
+}
+
 // A child is in one namespace of each kind.
 void refuse_joining_and_creating(const NamespaceOptions& options,
                                  std::span<const JoinNamespace> join) {
-    NamespaceSet joined = options.join_kinds;
+    NamespaceSet joined = joined_kinds(options);
     for (const JoinNamespace& target : join) joined.insert(target.kind);
     for (const Namespace kind : joined) {
         if (!options.create.contains(kind)) continue;
@@ -143,11 +154,25 @@ void write_pid_file(const std::string& path, pid_t pid) {
     }
 }
 
+// Root of a user namespace has no CAP_SYS_RESOURCE that counts, whoever made it. What we may not do
+// either, is for the child to be refused, with the name of the limit.
+void raise_hard_limits(const NamespaceOptions& options, pid_t child) {
+    for (const auto& [resource, value] : options.hard_limits) {
+        try {
+            if (sys::limit_of(child, resource).hard >= value) continue;
+            sys::raise_hard_limit(child, resource, value);
+        } catch (const SysError& error) {
+            if (error.error() != EPERM) throw;
+        }
+    }
+}
+
 // What the parent does while the child waits. The pid file is written before the command can run:
 // when it cannot be written, nothing has run.
 void prepare_child(const NamespaceOptions& options, const Child& child) {
-    if (options.create.contains(Namespace::User)) write_root_mapping(child.pid());
+    if (options.create.contains(Namespace::User)) options.write_maps(child.pid());
     if (!options.pid_file.empty()) write_pid_file(options.pid_file, child.pid());
+    raise_hard_limits(options, child.pid());
 }
 
 // A command that never ran leaves no file with the pid of a dead process.
@@ -178,6 +203,10 @@ void declare_namespace_options(CLI::App& run, NamespaceOptions& options) {
     run.add_option("--hostname", options.hostname, "host name, at most 64 bytes")
         ->type_name("NAME");
     run.add_option("--domainname", options.domainname, "NIS domain name")->type_name("NAME");
+    declare_launch_options(run, options);
+}
+
+void declare_launch_options(CLI::App& run, NamespaceOptions& options) {
     run.add_option("--pid-file", options.pid_file, "write the command's pid (as seen here) there")
         ->type_name("FILE");
     run.add_option_function<std::string>(
@@ -188,6 +217,12 @@ void declare_namespace_options(CLI::App& run, NamespaceOptions& options) {
         ->check(CLI::IsMember({"text", "json"}))
         ->type_name("[=json]");
     run.prefix_command();
+}
+
+NamespaceSet joined_kinds(const NamespaceOptions& options) {
+    NamespaceSet kinds = options.join_kinds;
+    for (const NamespacePath& joined : options.join_paths) kinds.insert(joined.kind);
+    return kinds;
 }
 
 void apply_explain(const NamespaceOptions& options) {
@@ -211,8 +246,9 @@ int run_in_namespaces(const NamespaceOptions& options, const ChildMain& child_ma
     if (options.create.contains(Namespace::User) || !options.pid_file.empty()) {
         args.prepare = [&](const Child& child) { prepare_child(options, child); };
     }
-    Child child = spawner(args, child_main);
+    Child child = spawner(args, with_clocks_first(options, args, child_main));
     wait_for_exec(child, signals, options.pid_file);
+    if (options.attendant) return options.attendant(child).shell_code();
     signals.wait_for(child.pidfd());
     return child.wait().shell_code();
 }

@@ -43,28 +43,56 @@ void check_command(const std::vector<std::string>& command, const CommandLine& l
     }
 }
 
-void parse(CLI::App& app, std::span<char* const> arguments, NamespaceOptions& options) {
-    CommandLine line = split_at_mark(arguments);
-    std::reverse(line.ours.begin(), line.ours.end());  // CLI11 takes a vector last word first
-    app.parse(line.ours);
-    const CLI::App* run = app.get_subcommands().front();
-    options.command = join_command(run->remaining(), line);
-    if (options.command.empty() && options.command_optional) return;
-    check_command(options.command, line);
+// The verb is the first word: a stage program has no options before it but --help and --version.
+const Verb* named_verb(std::span<char* const> arguments, const std::vector<Verb>& verbs) {
+    const std::string_view name = arguments.size() > 1 ? arguments[1] : "";
+    const auto found = std::find_if(verbs.begin(), verbs.end(),
+                                    [&](const Verb& verb) { return verb.app->get_name() == name; });
+    return found == verbs.end() ? nullptr : &*found;
+}
+
+void parse_words(CLI::App& app, std::vector<std::string> words) {
+    std::reverse(words.begin(), words.end());  // CLI11 takes a vector last word first
+    app.parse(std::move(words));
+}
+
+void parse_with_command(CLI::App& app, std::span<char* const> arguments, const Verb& verb) {
+    const CommandLine line = split_at_mark(arguments);
+    parse_words(app, line.ours);
+    *verb.command = join_command(verb.app->remaining(), line);
+    if (verb.command->empty() && verb.command_optional) return;
+    check_command(*verb.command, line);
+}
+
+// Without a verb CLI11 has --help or --version to answer, or a mistake to tell.
+int parse_and_run(CLI::App& app, std::span<char* const> arguments, const Verb* verb) {
+    try {
+        if (verb != nullptr && verb->command != nullptr) {
+            parse_with_command(app, arguments, *verb);
+        } else {
+            parse_words(app, {arguments.begin() + 1, arguments.end()});
+        }
+    } catch (const CLI::ParseError& error) {
+        return report_usage(app, error);
+    }
+    return verb != nullptr ? verb->body() : exit_own_failure;
 }
 
 }  // namespace
 
+int run_verbs(CLI::App& app, std::span<char* const> arguments, const std::vector<Verb>& verbs) {
+    return run_program(app.get_name(),
+                       [&] { return parse_and_run(app, arguments, named_verb(arguments, verbs)); });
+}
+
 int run_stage(CLI::App& app, std::span<char* const> arguments, NamespaceOptions& options,
               const std::function<int()>& body) {
-    return run_program(app.get_name(), [&] {
-        try {
-            parse(app, arguments, options);
-        } catch (const CLI::ParseError& error) {
-            return report_usage(app, error);
-        }
-        return body();
-    });
+    CLI::App* run = app.get_subcommands([](const CLI::App*) { return true; }).front();
+    return run_verbs(app, arguments,
+                     {{.app = run,
+                       .body = body,
+                       .command = &options.command,
+                       .command_optional = options.command_optional}});
 }
 
 }  // namespace tenon

@@ -1,5 +1,6 @@
 // The order of the whole change of root, and the making of missing targets.
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -51,6 +52,9 @@ UniqueFd make_missing(FdRef root, const std::string& path, TargetKind kind, int&
     if (std::optional<UniqueFd> there = open_if_present(root, path)) return std::move(*there);
     const auto [above, name] = split_last(path);
     const UniqueFd parent = make_missing(root, above, TargetKind::Directory, links_left);
+    // Nothing can be made in procfs; and the text of its magic links is no path: /proc/self/fd/8 is
+    // there as soon as the folder itself is open as number 8.
+    if (sys::file_system_type(parent) == PROC_SUPER_MAGIC) throw SysError(ENOENT, "openat2", path);
     if (name == "..") return open_beneath(root, path, O_PATH);  // of a folder that was missing
     if (const std::optional<std::string> link = read_link(parent, name)) {
         // Its text is the image's: what it points to is looked up, and made, inside the root.
@@ -89,6 +93,11 @@ void enter_root(const RootMaker& make_root, const MountPlan& plan) {
         sys::mount_setattr(root, {.set = MOUNT_ATTR_RDONLY}, false, "the new root");
     }
     pivot_into(root);
+    if (plan.root_propagation != 0) {
+        const trace::Step step{2, "set the root's propagation", "pivot_root takes no shared one"};
+        sys::mount_setattr(root, {.propagation = plan.root_propagation},
+                           plan.recursive_root_propagation, "/");
+    }
 }
 
 void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include <algorithm>
@@ -26,7 +27,7 @@ struct Device {
 };
 
 // runtime-spec, config-linux.md, "Default Devices"; numbers: Documentation/admin-guide/devices.txt
-constexpr std::array default_devices{
+constexpr std::array device_table{
     Device{"null", 1, 3},   Device{"zero", 1, 5},    Device{"full", 1, 7},
     Device{"random", 1, 8}, Device{"urandom", 1, 9}, Device{"tty", 5, 0},
 };
@@ -36,7 +37,7 @@ struct Link {
     const char* target;
 };
 
-constexpr std::array default_links{
+constexpr std::array link_table{
     Link{"fd", "/proc/self/fd"},
     Link{"stdin", "/proc/self/fd/0"},
     Link{"stdout", "/proc/self/fd/1"},
@@ -127,27 +128,18 @@ TreeEntry character_device(const Device& device) {
 // stay out, and add_bound_devices() brings the host's.
 MountStep device_directory(bool with_nodes) {
     MountStep step = filesystem("tmpfs", "/dev", {"mode=755", "size=65536k"}, device_tree);
-    for (const Link& link : default_links) {
-        step.contents.push_back(
-            {.kind = TreeEntry::Kind::Symlink, .name = link.name, .link_target = link.target});
-    }
+    step.contents = default_device_links();
     for (const char* name : {"pts", "shm", "mqueue"}) {
         step.contents.push_back({.kind = TreeEntry::Kind::Directory, .name = name});
     }
     if (!with_nodes) return step;
-    for (const Device& device : default_devices) step.contents.push_back(character_device(device));
+    for (TreeEntry& device : default_devices()) step.contents.push_back(std::move(device));
     return step;
 }
 
 void add_bound_devices(MountPlan& plan) {
-    for (const Device& device : default_devices) {
-        const std::string path = std::string{"/dev/"} + device.name;
-        MountStep step{.kind = MountKind::Bind, .source = path, .target = path};
-        // Read-only speaks of the inode: a device can still be written to, and the container's root
-        // cannot change the mode or the times of the host's own node.
-        step.attributes.set = device_tree | MOUNT_ATTR_RDONLY;
-        step.device = makedev(device.major, device.minor);
-        plan.steps.push_back(std::move(step));
+    for (const TreeEntry& device : default_devices()) {
+        plan.steps.push_back(bound_device(device, "/dev/" + device.name));
     }
 }
 
@@ -172,6 +164,33 @@ void add_device_filesystems(MountPlan& plan, const MountContext& context) {
 }
 
 }  // namespace
+
+std::vector<TreeEntry> default_devices() {
+    std::vector<TreeEntry> entries;
+    entries.reserve(std::size(device_table));
+    for (const Device& device : device_table) entries.push_back(character_device(device));
+    return entries;
+}
+
+std::vector<TreeEntry> default_device_links() {
+    std::vector<TreeEntry> entries;
+    entries.reserve(std::size(link_table));
+    for (const Link& link : link_table) {
+        entries.push_back(
+            {.kind = TreeEntry::Kind::Symlink, .name = link.name, .link_target = link.target});
+    }
+    return entries;
+}
+
+MountStep bound_device(const TreeEntry& device, const std::string& path) {
+    MountStep step{.kind = MountKind::Bind, .source = path, .target = path};
+    // Read-only speaks of the inode: a device can still be written to, and the container's root
+    // cannot change the mode or the times of the host's own node.
+    step.attributes.set = device_tree | MOUNT_ATTR_RDONLY;
+    step.device = makedev(device.major, device.minor);
+    step.device_format = device.kind == TreeEntry::Kind::BlockDevice ? S_IFBLK : S_IFCHR;
+    return step;
+}
 
 MountPlan default_mount_plan(const MountContext& context, std::vector<MountStep> requested) {
     MountPlan plan;

@@ -4,11 +4,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "hardened.hpp"
@@ -20,26 +23,14 @@ namespace tenon {
 
 namespace {
 
-void make_entry(FdRef directory, const TreeEntry& entry) {
-    switch (entry.kind) {
-        case TreeEntry::Kind::Directory: return sys::mkdirat(directory, entry.name, entry.mode);
-        case TreeEntry::Kind::Symlink:
-            return sys::symlinkat(entry.link_target, directory, entry.name);
-        case TreeEntry::Kind::CharacterDevice:
-            sys::mknodat(directory, entry.name, S_IFCHR | entry.mode,
-                         makedev(entry.major, entry.minor));
-            return sys::fchmodat(directory, entry.name, entry.mode);  // past the umask
-    }
-}
-
 // A file that pretends to be a device must not be bound as one (CVE-2025-31133).
-void require_device(FdRef node, dev_t device, std::string_view path) {
+void require_device(FdRef node, dev_t device, mode_t format, std::string_view path) {
     const struct stat status = sys::fstat(node);
-    if (!S_ISCHR(status.st_mode) || status.st_rdev != device) {
-        throw SysError(ENODEV, "open_tree",
-                       fmt::format("{} (it is not the character device {}:{})", path, major(device),
-                                   minor(device)));
-    }
+    if ((status.st_mode & S_IFMT) == format && status.st_rdev == device) return;
+    throw SysError(
+        ENODEV, "open_tree",
+        fmt::format("{} (it is not the {} device {}:{})", path,
+                    format == S_IFBLK ? "block" : "character", major(device), minor(device)));
 }
 
 bool is_directory(FdRef file) {
@@ -72,6 +63,38 @@ UniqueFd open_kernel_folder(FdRef root, const std::string& name) {
     return open();
 }
 
+// What lxcfs shows a container of its own limits. Everything else in procfs is the kernel's word,
+// which later steps, and what watches the container, rely on: no mount may stand in its place
+// (CVE-2019-16884).
+constexpr std::array replaceable_in_proc{
+    "/proc/cpuinfo/",
+    "/proc/diskstats/",
+    "/proc/loadavg/",
+    "/proc/meminfo/",
+    "/proc/net/dev/",
+    "/proc/slabinfo/",
+    "/proc/stat/",
+    "/proc/swaps/",
+    "/proc/sys/crypto/fips_enabled/",
+    "/proc/uptime/",
+    "/proc/sys/kernel/ns_last_pid/",
+};
+
+// Judged by the file that was found, not by its name: a link in the image may lead to procfs.
+void protect_procfs(FdRef tree, FdRef target, const std::string& path) {
+    const std::string clean = (std::filesystem::path{"/"} / path / ".").lexically_normal();
+    if (clean == "/proc/") {
+        if (sys::file_system_type(tree) == PROC_SUPER_MAGIC) return;
+        throw SysError(EPERM, "mount", path + " (only procfs may be there)");
+    }
+    if (sys::file_system_type(target) != PROC_SUPER_MAGIC) return;
+    if (std::find(replaceable_in_proc.begin(), replaceable_in_proc.end(), clean) !=
+        replaceable_in_proc.end()) {
+        return;
+    }
+    throw SysError(EPERM, "mount", path + " (it lies in procfs)");
+}
+
 // move_mount would say EINVAL, which it says for much else, too.
 void require_same_kind(FdRef tree, FdRef target, std::string_view path) {
     const bool folder = is_directory(tree);
@@ -83,7 +106,7 @@ void require_same_kind(FdRef tree, FdRef target, std::string_view path) {
 // writing works all the same, because nothing is written to the file system of a device node.
 UniqueFd clone_null() {
     UniqueFd null = sys::open_tree_clone(FdRef::working_directory(), "/dev/null", false);
-    require_device(null, makedev(1, 3), "/dev/null");
+    require_device(null, makedev(1, 3), S_IFCHR, "/dev/null");
     const std::uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
     sys::mount_setattr(null, {.set = attributes}, false, "/dev/null");
     return null;
@@ -108,14 +131,26 @@ std::optional<UniqueFd> open_if_present(FdRef root, std::string_view path) {
     }
 }
 
-void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents) {
-    for (const TreeEntry& entry : contents) make_entry(mount, entry);
+UniqueFd open_target(FdRef root, const std::string& target, TargetKind kind) {
+    const std::optional<std::string> special = kernel_folder(target);
+    return special ? open_kernel_folder(root, *special) : make_target(root, target, kind);
+}
+
+void configure_filesystem(FdRef context, const std::vector<std::string>& data) {
+    for (const std::string& option : data) {
+        const auto equals = option.find('=');
+        if (equals == std::string::npos) {
+            sys::fsconfig_flag(context, option);
+        } else {
+            sys::fsconfig_string(context, option.substr(0, equals), option.substr(equals + 1));
+        }
+    }
 }
 
 UniqueFd clone_source(const MountStep& step) {
     if (step.tree) return sys::duplicate(*step.tree);
     UniqueFd tree = sys::open_tree_clone(FdRef::working_directory(), step.source, step.recursive);
-    if (step.device) require_device(tree, *step.device, step.source);
+    if (step.device) require_device(tree, *step.device, step.device_format, step.source);
     if (step.attributes.propagation == 0) {
         // A clone is its source's peer, so mounts would travel both ways: cut off, unless the plan
         // asks for the connection. mount_namespaces(7), "Shared subtrees"
@@ -130,7 +165,7 @@ OpenedPlan open_sources(const MountPlan& plan) {
     OpenedPlan opened{.plan = plan};
     for (MountStep& step : opened.plan.steps) {
         if (step.kind != MountKind::Bind || step.tree) continue;
-        opened.trees.push_back(clone_source(step));
+        opened.trees.push_back(telling_origin(step, [&] { return clone_source(step); }));
         step.tree = opened.trees.back().ref();
     }
     return opened;
@@ -154,10 +189,9 @@ void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view 
 
 void attach_inside(FdRef root, FdRef tree, const MountStep& step) {
     const TargetKind kind = is_directory(tree) ? TargetKind::Directory : TargetKind::File;
-    const std::optional<std::string> special = kernel_folder(step.target);
-    const UniqueFd target =
-        special ? open_kernel_folder(root, *special) : make_target(root, step.target, kind);
+    const UniqueFd target = open_target(root, step.target, kind);
     require_same_kind(tree, target, step.target);
+    protect_procfs(tree, target, step.target);
     sys::move_mount(tree, target, step.target);
 }
 
@@ -177,6 +211,19 @@ void make_path_readonly(FdRef root, const MountStep& step) {
     const UniqueFd tree = sys::open_tree_clone(*target, "", true);
     sys::mount_setattr(tree, {.set = MOUNT_ATTR_RDONLY}, true, step.target);
     sys::move_mount(tree, *target, step.target);
+}
+
+// mount(8) says "remount" for both: the flags of this one mount, and the state of the file system
+// behind it, which all its mounts share.
+void change_mount(FdRef root, const MountStep& step) {
+    const trace::Step telling{2, "change a mount", "it was made before, and is only restricted"};
+    const UniqueFd target = open_beneath(root, step.target, O_PATH);
+    if (!step.data.empty()) {
+        const UniqueFd context = sys::fspick(target, step.target);
+        configure_filesystem(context, step.data);
+        sys::fsconfig_reconfigure(context, step.target);
+    }
+    set_attributes(target, step.attributes, step.target);
 }
 
 }  // namespace tenon

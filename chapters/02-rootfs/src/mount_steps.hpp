@@ -1,12 +1,27 @@
 // The parts of apply_mounts() that are given. Internal to chapter 02.
 #pragma once
 
+#include "tenon/error.hpp"
 #include "tenon/rootfs.hpp"
 
 namespace tenon {
 
-// Makes `contents` inside the detached file system `mount`.
+// Runs `body`; the error of a step that somebody asked for in a file says where in it.
+template <typename Body>
+auto telling_origin(const MountStep& step, const Body& body) {
+    try {
+        return body();
+    } catch (const SysError& error) {
+        if (step.origin.empty()) throw;
+        throw SysError(error.error(), error.call(), error.subject() + " (" + step.origin + ")");
+    }
+}
+
+// Makes `contents` inside the detached file system `mount`, which nobody else can reach.
 void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents);
+
+// Hands `key=value` and `flag` options to a file system that is being made or changed.
+void configure_filesystem(FdRef context, const std::vector<std::string>& data);
 
 // Opens the tree that a Bind step speaks of: its own descriptor, or a clone of its source.
 UniqueFd clone_source(const MountStep& step);
@@ -17,13 +32,23 @@ std::optional<UniqueFd> open_if_present(FdRef root, std::string_view path);
 // Sets the attributes that go for everything in `tree`, then those of its top, then propagation.
 void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view subject);
 
-// Attaches `tree` at `target` inside `root`, making the target where it is missing. Refuses a
-// link in place of /proc, /sys or /dev, and a file on a folder or the reverse.
+// Opens `target` inside `root`, made where it is missing. Refuses a link in place of /proc, /sys or
+// /dev.
+UniqueFd open_target(FdRef root, const std::string& target, TargetKind kind);
+
+// Attaches `tree` at `target` inside `root`, making the target where it is missing. Refuses what
+// open_target() does, a file on a folder or the reverse, and to cover what procfs shows.
 void attach_inside(FdRef root, FdRef tree, const MountStep& step);
 
 // The two kinds of protection. A target that does not exist needs none. Before the pivot: what
 // covers a masked file is the host's /dev/null.
 void mask_path(FdRef root, const MountStep& step);
 void make_path_readonly(FdRef root, const MountStep& step);
+
+// Changes a mount that is there, and its file system where there are `data`.
+void change_mount(FdRef root, const MountStep& step);
+
+// Makes nodes in a folder that is there. What has such a name already must be that node.
+void make_nodes(FdRef root, const MountStep& step);
 
 }  // namespace tenon

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "group_paths.hpp"
+#include "groups_above.hpp"
 #include "tenon/cgroup_options.hpp"
 #include "tenon/ending.hpp"
 #include "tenon/error.hpp"
@@ -65,13 +66,37 @@ void limit_swap_unasked(const CgroupManager& group, const CgroupOptions& options
     group.apply(swap);
 }
 
-CgroupManager make_group(const CgroupOptions& options) {
+// Removed from below: the group first.
+struct MadeGroup {
+    GroupsAbove above;
+    CgroupManager group;
+};
+
+// Between our mkdir of a group above and that of the group, another container that ends may remove
+// what it made and sees empty.
+MadeGroup make_path(const CgroupHierarchy& hierarchy, const std::string& path,
+                    const CgroupLimits& limits) {
+    constexpr int attempts = 100;
+    for (int attempt = 1;; ++attempt) {
+        try {
+            GroupsAbove above{hierarchy, path};
+            return {std::move(above), CgroupManager::create(hierarchy, path, limits)};
+        } catch (const SysError& error) {
+            const bool vanished = error.error() == ENOENT && error.call() == "create cgroup";
+            if (!vanished || attempt == attempts) throw;
+        }
+    }
+}
+
+MadeGroup make_group(const CgroupOptions& options) {
     const CgroupLimits limits = limits_of(options);
     const CgroupHierarchy hierarchy = open_cgroup_hierarchy();
-    CgroupManager group =
-        CgroupManager::create(hierarchy, group_path(hierarchy, options.path), limits);
-    limit_swap_unasked(group, options);
-    return group;
+    const std::string path = group_path(hierarchy, options.path);
+    MadeGroup made = options.make_above
+                         ? make_path(hierarchy, path, limits)
+                         : MadeGroup{{}, CgroupManager::create(hierarchy, path, limits)};
+    limit_swap_unasked(made.group, options);
+    return made;
 }
 
 // What goes wrong after the command has ended is told, and does not change how it ended.
@@ -138,7 +163,8 @@ int run_in_cgroup(const NamespaceOptions& namespaces, const CgroupOptions& optio
         return run_in_namespaces(namespaces, child_main, prepared_by(prepare, spawn));
     }
     const EndingSignals signals;  // from before the group is made until it is gone
-    CgroupManager group = make_group(options);
+    MadeGroup made = make_group(options);
+    CgroupManager& group = made.group;
     const Spawner spawner = prepared_by(prepare, [&](const CloneArgs& args, const ChildMain& main) {
         return group.spawn(args, main);
     });

@@ -114,6 +114,16 @@ void declare_endpoint(CLI::App& run, NetworkOptions& options) {
         ->allow_extra_args(false);
 }
 
+void refuse_network_by_path(const NamespaceOptions& namespaces) {
+    for (const NamespacePath& joined : namespaces.join_paths) {
+        if (joined.kind != Namespace::Net) continue;
+        throw std::invalid_argument(
+            fmt::format("the config joins the network {}: leave out --network, or take the path "
+                        "out of the config",
+                        joined.path));
+    }
+}
+
 NamespaceSet without(Namespace unwanted, const NamespaceSet& kinds) {
     NamespaceSet others;
     for (const Namespace kind : kinds) {
@@ -123,8 +133,8 @@ NamespaceSet without(Namespace unwanted, const NamespaceSet& kinds) {
 }
 
 bool joins_net(const NamespaceOptions& namespaces) {
-    return namespaces.join_pid &&
-           (namespaces.join_kinds.empty() || namespaces.join_kinds.contains(Namespace::Net));
+    if (joined_kinds(namespaces).contains(Namespace::Net)) return true;
+    return namespaces.join_pid && namespaces.join_kinds.empty();
 }
 
 void refuse_without_bridge(const NetworkOptions& options) {
@@ -175,6 +185,7 @@ void declare_network_options(CLI::App& run, NetworkOptions& options) {
 void apply_network_mode(const NetworkOptions& options, NamespaceOptions& namespaces) {
     refuse_without_bridge(options);
     if (options.mode == NetworkMode::Unsaid) return;
+    refuse_network_by_path(namespaces);
     if (options.mode != NetworkMode::Container && joins_net(namespaces)) {
         throw std::invalid_argument(
             "--join takes the network of that process: leave out --network,"

@@ -30,6 +30,11 @@ void fsconfig_string(FdRef context, CString key, CString value);
 void fsconfig_flag(FdRef context, CString key);
 /// Creates the superblock. @param fstype  for the error message
 void fsconfig_create(FdRef context, CString fstype);
+/// A file system that is mounted already, to be changed. @param target  a mount of it
+/// @throws SysError  fspick: EPERM. @see \man{fspick,2}
+UniqueFd fspick(FdRef target, CString subject);
+/// Changes it as configured. @param subject  where it is mounted, for people
+void fsconfig_reconfigure(FdRef context, CString subject);
 /// The mount itself, detached. @param attributes  MOUNT_ATTR_*
 /// @throws SysError  fsmount: EPERM (procfs and sysfs in a user namespace: \man{user_namespaces,7})
 UniqueFd fsmount(FdRef context, std::uint64_t attributes, CString fstype);
@@ -47,9 +52,11 @@ struct MountAttr {
     std::uint64_t set = 0;
     std::uint64_t clear = 0;
     std::uint64_t propagation = 0;  ///< MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE or 0
+    FdRef user_namespace;           ///< with MOUNT_ATTR_IDMAP in `set`: whose maps are used
 };
 /// Changes the mount behind @p tree. @param recursive  and all mounts below it
-/// @throws SysError  mount_setattr: EPERM (a user namespace cannot undo what its parent locked)
+/// @throws SysError  mount_setattr: EPERM (a user namespace cannot undo what its parent locked);
+///         with MOUNT_ATTR_IDMAP: EINVAL (the file system cannot, or the mount is attached), EPERM
 void mount_setattr(FdRef tree, const MountAttr& attributes, bool recursive, CString subject);
 
 /// @p new_root becomes "/", what was "/" goes to @p put_old. @throws SysError  pivot_root: EINVAL

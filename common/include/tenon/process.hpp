@@ -3,6 +3,7 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,23 @@ struct Command {
 /// to the default. @throws SysError  execve: ENOENT (not found; or its loader or interpreter is
 /// missing, which the subject then names), EACCES (found, but not executable), ENOEXEC, ENOTDIR
 [[noreturn]] void exec(const Command& command);
+/// The same with @p last_step after all that, and before execve alone: no other system call
+/// follows, as long as execve takes the first file found and nobody listens to the trace. For a
+/// system call filter, which may forbid what exec() does itself. A command that is not there is
+/// said before.
+/// @throws what last_step throws
+[[noreturn]] void exec(const Command& command, const std::function<void()>& last_step);
+
+/// The signal mask with which a program starts. AsItIs: what is blocked stays so, and waits until
+/// the program asks for it.
+enum class StartMask { Empty, AsItIs };
+
+/// Becomes the program behind @p program, with the words and the environment of @p command: no name
+/// is looked up. The rest is as in exec(). @param subject  what it is called in error messages
+/// @throws SysError  execve; what last_step throws
+[[noreturn]] void exec_file(
+    FdRef program, const std::string& subject, const Command& command,
+    StartMask mask = StartMask::Empty, const std::function<void()>& last_step = [] {});
 
 /// The environment of this process, as KEY=value.
 std::vector<std::string> current_environment();

@@ -1,5 +1,6 @@
 /// @file
-/// Thin wrappers over the calls that hold a port. Same rules as syscalls.hpp.
+/// Thin wrappers over the calls that hold a port, and that hand a descriptor to a stranger. Same
+/// rules as syscalls.hpp.
 #pragma once
 
 #include <sys/socket.h>
@@ -21,5 +22,12 @@ void bind(FdRef socket, const sockaddr& address, socklen_t size, std::string_vie
 void listen(FdRef socket, int backlog, std::string_view subject);
 /// @see \man{shutdown,2}
 void shutdown(FdRef socket, int how);
+/// @throws SysError  connect: ENOENT, ECONNREFUSED (nobody listens), EACCES, EPROTOTYPE (another
+///         type of socket). @see \man{connect,2} \man{unix,7}
+void connect(FdRef socket, const sockaddr& address, socklen_t size, std::string_view subject);
+/// All of @p text over a stream socket; @p fd goes along with its first byte. No SIGPIPE.
+/// @throws SysError  sendmsg: EPIPE, ECONNRESET (the other side is gone). @see \man{unix,7},
+///         SCM_RIGHTS
+void send_with_descriptor(FdRef socket, std::string_view text, FdRef fd, std::string_view subject);
 
 }  // namespace tenon::sys

@@ -61,6 +61,8 @@ CloneResult clone3(const CloneRequest& request);
 /// Joins the namespace that @p target refers to. @param flags  the CLONE_NEW* it must be, or 0
 /// @throws SysError  setns: EINVAL (wrong kind), EPERM. @see \man{setns,2}
 void setns(FdRef target, std::uint64_t flags, CString subject);
+/// The CLONE_NEW* of the namespace that @p file stands for. @see \man{ioctl_ns,2}, NS_GET_NSTYPE
+std::uint64_t namespace_type(FdRef file);
 /// @see \man{unshare,2}
 void unshare(std::uint64_t flags);
 
@@ -79,10 +81,15 @@ void setdomainname(std::string_view name);
 
 /// Asks for @p signal when the parent ends. @see \man{prctl,2}, PR_SET_PDEATHSIG
 void set_parent_death_signal(int signal);
+/// The one that was asked for; 0: none. @see \man{prctl,2}, PR_GET_PDEATHSIG
+int parent_death_signal();
 
 /// Keeps other processes of the same user, and of a user namespace that is entered, from looking
 /// into this one, until it becomes another program. @see \man{prctl,2}, PR_SET_DUMPABLE
 void forbid_inspection();
+/// The opposite: after a change of ids, whose price is that the files in /proc/PID are the host's
+/// root's, they are the process's own again.
+void permit_inspection();
 
 /// Uid and gid 0 of the caller's user namespace, in all three sets each.
 /// @throws SysError  setresgid, setresuid: EINVAL (0 is not mapped there), EPERM

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -196,6 +197,38 @@ TEST_CASE("exec resets ignored signals and the mask") {
         exec({{"grep", "-E", "^Sig(Ign|Blk):", "/proc/self/status"}, {system_path}});
     });
     CHECK(process.out == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+TEST_CASE("exec's last step comes after everything but execve") {
+    const Forked process = run_forked([]() -> int {
+        const UniqueFd leaked{::dup(STDERR_FILENO)};
+        std::signal(SIGINT, SIG_IGN);
+        exec({{"echo", "echoed"}, {system_path}}, [&] {
+            struct sigaction now {};
+            ::sigaction(SIGINT, nullptr, &now);
+            say(is_cloexec(leaked) && now.sa_handler == SIG_DFL ? "last " : "early ");
+        });
+    });
+    CHECK(process.out == "last echoed\n");
+}
+
+TEST_CASE("exec says that a command is not there before the last step") {
+    const auto refused = [](const std::string& name) {
+        return run_forked([&] {
+                   say(refusal([&] { exec({{name}, {"PATH=/nowhere"}}, [] { say("step "); }); }));
+                   return 0;
+               })
+            .out;
+    };
+    CHECK(refused("no-such-command") == "execve no-such-command: ENOENT");
+    CHECK(refused("/no/such/path") == "step execve /no/such/path: ENOENT");
+    const Forked thrown = run_forked([] {
+        say(refusal([] {
+            exec({{"true"}, {system_path}}, [] { throw SysError(EXFULL, "step"); });
+        }));
+        return 0;
+    });
+    CHECK(thrown.out == "step: EXFULL");
 }
 
 }  // namespace tenon::test

@@ -147,8 +147,8 @@ TEST_CASE("execve is told before the command speaks, and the parent goes on coun
     const std::string read =
         python_reads(out, "d if isinstance(d, str) else (d['n'], d['call'], d['chapter'])");
     CHECK(read ==
-          "(1, 'openat', '00')\n(2, 'close_range', '01')\n(3, 'execve', '01')\n"
-          "the command\n(4, 'openat', '00')\n");
+          "(1, 'openat', '00')\n(2, 'rt_sigprocmask', '01')\n(3, 'close_range', '01')\n"
+          "(4, 'execve', '01')\nthe command\n(5, 'openat', '00')\n");
 }
 
 TEST_CASE("an execve that fails is told as what it became") {

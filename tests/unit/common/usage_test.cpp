@@ -1,4 +1,4 @@
-// program.hpp, report_usage: what a command line that CLI11 did not take leads to.
+// stage_app.hpp and report_usage: what a command line that CLI11 did not take leads to.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
@@ -6,6 +6,7 @@
 #include "catch.hpp"
 #include "forked.hpp"
 #include "tenon/program.hpp"
+#include "tenon/stage_app.hpp"
 
 namespace tenon::test {
 
@@ -14,11 +15,10 @@ namespace {
 // As a program's main() does it.
 Forked parse(std::vector<std::string> arguments) {
     return run_forked([&] {
-        CLI::App app{"tests usage", "prog"};
-        CLI::App* sub = app.add_subcommand("sub", "a subcommand");
+        StageApp stage{"prog", "tests usage", "prog 1.2.3"};
+        CLI::App& app = stage.app();
         int number = 0;
-        sub->add_option("--number", number)->required();
-        app.set_version_flag("--version", "prog 1.2.3");
+        stage.add_verb("sub", "a verb").add_option("--number", number)->required();
         std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
         try {
             app.parse(arguments);
@@ -40,7 +40,7 @@ TEST_CASE("report_usage prints help and version to standard output and succeeds"
     CHECK(version.err.empty());
     const Forked help = parse({"--help"});
     CHECK(help.status == ExitStatus::exited(0));
-    CHECK(help.out.find("tests usage") != std::string::npos);
+    CHECK(help.out.find("prog: tests usage") != std::string::npos);
 }
 
 TEST_CASE("report_usage says a mistake in one line, and whose help to read") {
@@ -49,6 +49,7 @@ TEST_CASE("report_usage says a mistake in one line, and whose help to read") {
     CHECK(unknown.out.empty());
     CHECK(unknown.err.starts_with("error: prog: "));
     CHECK(unknown.err.ends_with("; see prog --help\n"));
+    CHECK(parse({}).err == "error: prog: A subcommand is required; see prog --help\n");
     const Forked missing = parse({"sub"});
     CHECK(missing.err.find("--number") != std::string::npos);
     CHECK(missing.err.ends_with("; see prog sub --help\n"));

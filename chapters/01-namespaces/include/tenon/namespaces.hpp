@@ -89,6 +89,10 @@ struct OpenNamespace {
 /// The namespaces of @p pid that differ from the caller's, each open.
 /// @throws SysError  pidfd_open: ESRCH for a process that does not exist; openat: EACCES
 std::vector<OpenNamespace> open_namespaces(pid_t pid);
+/// The namespace that the file @p path stands for; nothing when the caller is in it already.
+/// @throws SysError  open namespace: ENOENT, EACCES; EINVAL: another kind, or no namespace at all
+/// @throws std::invalid_argument  a relative path
+std::optional<OpenNamespace> open_namespace(Namespace kind, const std::string& path);
 
 /// Exercise 01.4. Sets the host name of the caller's UTS namespace.
 /// @throws SysError  sethostname: EINVAL (more than 64 bytes), EPERM. @see \man{uts_namespaces,7}
@@ -145,6 +149,9 @@ struct CloneArgs {
     bool outlives_parent = false;  ///< else the child is killed when its parent ends
 };
 
+/// Whether one of the namespaces to enter is a user namespace.
+bool joins_user_namespace(const CloneArgs& args);
+
 /// What the child runs, with its end of the socket: what it and its parent say to each other is
 /// theirs to agree on. Its result is the exit code; an exception becomes the parent's. A child
 /// that goes on without exec closes the socket when all is well.
@@ -157,6 +164,10 @@ using ChildMain = std::function<int(SyncSocket& to_parent)>;
 /// changes is seen here.
 /// @throws SysError  clone3: EPERM, ENOSPC, EINVAL; and what args.prepare throws
 Child spawn(const CloneArgs& args, const ChildMain& child_main);
+
+/// Child side: SIGKILL when the parent ends, and an end at once when it has ended already. spawn()
+/// asks for it; whoever changes ids afterwards has to ask again, because the kernel forgets.
+void die_with_parent(const SyncSocket& to_parent);
 
 /// Maps root inside @p child's user namespace. A caller with CAP_SETUID and CAP_SETGID maps every
 /// id it has itself to the same number; anyone else maps only their own ids, to 0, and gives up

@@ -32,13 +32,15 @@ struct MountAttributes {
 
 /// Something made inside a new file system before anybody can see it.
 struct TreeEntry {
-    enum class Kind { Directory, Symlink, CharacterDevice };
+    enum class Kind { Directory, Symlink, CharacterDevice, BlockDevice, Fifo };
     Kind kind;
-    std::string name;         ///< relative, one component
+    std::string name;         ///< relative; the folders on its way are entries of their own
     std::string link_target;  ///< Symlink
-    mode_t mode = 0755;       ///< Directory, CharacterDevice
-    unsigned major = 0;       ///< CharacterDevice
+    mode_t mode = 0755;       ///< all others
+    unsigned major = 0;       ///< CharacterDevice, BlockDevice
     unsigned minor = 0;
+    uid_t uid = 0;  ///< all but Symlink
+    gid_t gid = 0;
 };
 
 /// What a MountStep does.
@@ -47,26 +49,33 @@ enum class MountKind {
     Bind,          ///< the mount tree at `source` (or `tree`) appears at `target` as well
     Mask,          ///< `target` reads as empty; skipped when it does not exist
     ReadonlyPath,  ///< `target` and all below becomes read-only; skipped when it does not exist
+    Remount,       ///< the mount that is at `target` already is given `attributes`, and its file
+                   ///< system `data`
+    Nodes,         ///< `contents` in the folder `target`, as far as they are not there already
 };
 
 /// One mount. Paths in `target` are the container's: relative to its root, whatever they contain.
 struct MountStep {
     MountKind kind;
-    std::string source;  ///< Bind: a path of the host
+    std::string source;  ///< Bind: a path of the host; Filesystem: its device, or any name
     std::string target;
     std::string fstype;             ///< Filesystem: proc, sysfs, tmpfs, devpts, mqueue ...
     std::vector<std::string> data;  ///< Filesystem: its options, `mode=755`
     MountAttributes attributes;
     bool recursive = false;           ///< Bind: with the mounts below source
     std::optional<FdRef> tree;        ///< Bind: a detached tree opened before, instead of source
-    std::optional<dev_t> device;      ///< Bind: source must be this character device
+    std::optional<dev_t> device;      ///< Bind: source must be this device
+    mode_t device_format = 0020000;   ///< Bind: of that kind, S_IFCHR or S_IFBLK
     std::vector<TreeEntry> contents;  ///< Filesystem: made before it is attached
+    std::string origin;               ///< who asked for it, for error messages: `/mounts/3`
 };
 
 /// All mounts of one container.
 struct MountPlan {
-    std::vector<MountStep> steps;  ///< carried out in this order
-    bool readonly_root = false;    ///< the root itself, not the mounts in it
+    std::vector<MountStep> steps;        ///< carried out in this order
+    bool readonly_root = false;          ///< the root itself, not the mounts in it
+    std::uint64_t root_propagation = 0;  ///< of the root in the end, MS_*; 0: private
+    bool recursive_root_propagation = false;
 };
 
 /// Where the container's mounts will be made: what decides which of them the kernel allows.
@@ -75,6 +84,15 @@ struct MountContext {
     NamespaceSet joined;                    ///< another process's
     bool in_initial_user_namespace = true;  ///< whoever launches; \man{user_namespaces,7}
 };
+
+/// null zero full random urandom tty, writable by everybody.
+/// @see runtime-spec config-linux.md, "Default Devices"
+std::vector<TreeEntry> default_devices();
+/// fd stdin stdout stderr, and ptmx: the one of the container's own devpts.
+std::vector<TreeEntry> default_device_links();
+/// For a user namespace, where device nodes cannot be made: the host's own at the same path.
+/// @param path  absolute, of the host and of the container
+MountStep bound_device(const TreeEntry& device, const std::string& path);
 
 /// The mounts every container has: proc, sysfs (read-only), a tmpfs /dev with the OCI default
 /// devices and links, devpts (new instance), shm, mqueue; then the masked and read-only paths.

@@ -61,15 +61,17 @@ struct CgroupLimits {
     std::optional<std::uint64_t> swap_max;     ///< bytes of swap, not counting memory
     std::optional<bool> oom_group;             ///< kill all processes of the group, or one
     std::optional<CpuMax> cpu_max;
-    std::optional<std::uint64_t> cpu_weight;  ///< 1 to 10000; 100 is everybody's
-    std::optional<bool> cpu_idle;             ///< only what nobody else wants
-    std::string cpuset_cpus;                  ///< `0-2,7`; empty: not given
-    std::string cpuset_mems;                  ///< memory nodes
-    std::optional<std::uint64_t> pids_max;    ///< processes and threads
+    std::optional<std::chrono::microseconds> cpu_burst;  ///< unused quota that may be saved up
+    std::optional<std::uint64_t> cpu_weight;             ///< 1 to 10000; 100 is everybody's
+    std::optional<bool> cpu_idle;                        ///< only what nobody else wants
+    std::string cpuset_cpus;                             ///< `0-2,7`; empty: not given
+    std::string cpuset_mems;                             ///< memory nodes
+    std::optional<std::uint64_t> pids_max;               ///< processes and threads
     std::vector<IoMax> io_max;
     std::optional<std::uint64_t> io_weight;            ///< 1 to 10000, for every disk
     std::map<BlockDevice, std::uint64_t> io_weights;   ///< for one disk
     std::map<std::string, std::uint64_t> hugetlb_max;  ///< `2MB` -> bytes
+    std::map<std::string, std::string> rdma_max;       ///< device -> `hca_handle=2 hca_object=9`
     std::map<std::string, std::string> unified;        ///< file -> value, written last, as it is
 
     bool operator==(const CgroupLimits&) const = default;

@@ -19,6 +19,7 @@ struct CgroupOptions {
     std::optional<std::uint64_t> memory_and_swap;  ///< --memory-swap: bytes of both together
     std::string path;                              ///< --cgroup-path; empty: a new name
     bool stats = false;                            ///< --stats
+    bool make_above = false;  ///< chapter 06: groups above it that are missing are made, too
 
     /// A group is made when something asks for one.
     [[nodiscard]] bool asks_for_group() const {

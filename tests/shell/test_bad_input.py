@@ -306,9 +306,8 @@ def test_a_forbidden_user_namespace_stops_a_whole_container(run, tool, rootfs):
     done.one_line(125, "clone3", "ENOSPC", "max_user_namespaces")
 
 
-def test_too_few_descriptors(run, rootfs):
-    if b"libubsan" in (run.bin / "ch02").read_bytes():
-        pytest.skip("needs programs without sanitizers: UBSan opens a pipe for its own checks")
+def test_too_few_descriptors(run, rootfs, no_sanitizers):
+    no_sanitizers("UBSan opens a pipe for its own checks")
     done = run("ch02", "--rootfs", rootfs, "--", "true",
                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)))
     done.one_line(125, "EMFILE", "ulimit")

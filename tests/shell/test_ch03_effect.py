@@ -70,7 +70,7 @@ def test_within_its_memory_nothing_is_said(limited, rootfs, memory):
     assert done.code == 0 and b"memory" not in done.err
 
 
-@pytest.mark.parametrize("size", ["4k", "64k", "300k"])
+@pytest.mark.parametrize("size", ["4k", "64k", "128k"])
 def test_too_little_memory_to_start_is_called_that(limited, home, rootfs, memory, size):
     """Not a broken pipe, and not a bare 137."""
     done = limited("ch03", "--rootfs", rootfs, "-m", size, "--", "true")

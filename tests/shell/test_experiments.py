@@ -15,6 +15,11 @@ ROWS = {
                 "space, then", "chmod"],
     "delete-shrinks-nothing": ["the image", "with a file", "deleted in a later layer",
                                "written and deleted in one layer"],
+    "orphans-become-zombies": ["zombies, the command is pid 1", "zombies, tenon-init is"],
+    "pid-1-has-no-defaults": ["an ordinary process", "pid 1, sent by a process inside",
+                              "pid 1, sent by a process outside"],
+
+    "filter-cost": ["no filter", "300 rules that name calls", "2000 rules about an argument"],
     "shared-copy": ["disk: the layers", "disk: 100 containers more", "disk: 100 copies",
                     "memory: mapped", "memory: one image", "memory: 100 copies"],
 }
@@ -23,8 +28,8 @@ ROWS = {
 @pytest.fixture
 def experiment(host, run, bin, rootfs):
     """experiment(name): runs the script as the driver does."""
-    if not (bin / "ch04").is_file():
-        pytest.skip("needs ch04: cmake --build --preset dev --target stages")
+    if not (bin / "ch08").is_file():
+        pytest.skip("needs ch08: cmake --build --preset dev --target stages")
 
     def measure(name: str, **user) -> Result:
         environment = {"TENON_BIN": str(bin), "TENON_ROOTFS": str(rootfs),

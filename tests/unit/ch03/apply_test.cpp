@@ -199,6 +199,23 @@ TEST_CASE("settings_for writes huge pages by size, and the unified entries last"
     expect_value("hugetlb.1GB.max", only_value_for(limits, "hugetlb.1GB.max"), "max");
 }
 
+TEST_CASE("settings_for writes the burst after the quota, and RDMA by device", "[uses-03.2]") {
+    CgroupLimits limits;
+    limits.cpu_max = CpuMax{.quota = std::chrono::microseconds{5000}};
+    limits.cpu_burst = std::chrono::microseconds{1 + random_below(5000)};
+    limits.rdma_max = {{"hfi1", "hca_handle=2"}, {"mlx5_0", "hca_handle=3 hca_object=9"}};
+    const std::vector<CgroupSetting> settings = settings_for(limits);
+    const auto place = [&](const char* file) {
+        return std::find_if(settings.begin(), settings.end(),
+                            [&](const CgroupSetting& setting) { return setting.file == file; });
+    };
+    REQUIRE(place("cpu.max.burst") != settings.end());
+    CHECK(place("cpu.max.burst")->value == std::to_string(limits.cpu_burst->count()));
+    CHECK(place("cpu.max") < place("cpu.max.burst"));
+    CHECK(values_for(limits, "rdma.max") ==
+          std::vector<std::string>{"hfi1 hca_handle=2", "mlx5_0 hca_handle=3 hca_object=9"});
+}
+
 TEST_CASE("apply_limits writes into the group, and not into the one above", "[03.2]") {
     const Groups groups({"memory.max", "pids.max", "cpu.max"});
     CgroupLimits limits;

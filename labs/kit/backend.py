@@ -1,5 +1,6 @@
 """Where the tests of a chapter run: on this machine, or in the lab VM, and why."""
 
+import os
 from dataclasses import dataclass
 
 from kit.catalog import Chapter
@@ -29,6 +30,8 @@ def vm_reason(chapter: Chapter, cgroups: Cgroups) -> str:
 def attack_reason(chapter: Chapter, cgroups: Cgroups) -> str:
     if chapter.attack == "vm" and not in_lab_vm():
         return f"{LAB_VM}the attack would harm this machine"
+    if chapter.attack == "root" and os.geteuid() != 0:
+        return "the attack needs root: its victim is root's file"
     return vm_reason(chapter, cgroups)
 
 

@@ -102,8 +102,8 @@ def value_problems(table: dict, where: str) -> list[str]:
     problems = [f"{where}: there is no controller '{name}': {' '.join(sorted(CONTROLLERS))}"
                 for name in (names if isinstance(names, list) else [])
                 if isinstance(name, str) and name not in CONTROLLERS]
-    if table.get("attack", "vm") != "vm":
-        problems.append(f"{where}: 'attack' may only be \"vm\"")
+    if table.get("attack", "vm") not in ("vm", "root"):
+        problems.append(f"{where}: 'attack' may only be \"vm\" or \"root\"")
     return problems
 
 

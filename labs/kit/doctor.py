@@ -10,7 +10,7 @@ from kit.catalog import Chapter, read_chapter
 from kit.errors import ENVIRONMENT, PASS
 from kit.guest import why_no_vm
 from kit.layout import Project
-from kit.machine import Cgroups, Machine, inspect_machine, kernel_version
+from kit.machine import Cgroups, Machine, Security, inspect_machine, kernel_version
 from kit.terminal import flowed, labelled, say
 from kit.vm import accel
 from kit.vm.kernel import kernel_of
@@ -18,7 +18,7 @@ from kit.vm.ready import UP
 
 HELP = "report kernel, cgroups, namespaces and tools, and how to fix what lacks"
 OLDEST = {"cmake": (3, 22), "g++": (11, 0)}
-NEEDED_TOOLS = ("cmake", "ninja", "g++", "busybox", "unshare")
+NEEDED_TOOLS = ("cmake", "ninja", "g++", "musl-gcc", "busybox", "unshare")
 ALL = tuple(f"{number:02}" for number in range(1, 11))
 # What the course as a whole asks of cgroup v2.
 CONTROLLERS = ("memory", "cpu", "pids", "io", "cpuset", "hugetlb")
@@ -75,6 +75,22 @@ def cgroup_problem(cgroups: Cgroups) -> Problem | None:
                    ("03", "10"), in_vm=True)
 
 
+def userns_problem(machine: Machine) -> Problem | None:
+    """Root makes all other namespaces without one: only what is about them waits."""
+    if not machine.userns_refused or machine.namespaces_refused:
+        return None
+    return Problem(f"user namespaces are refused ({machine.userns_refused})",
+                   "sudo sysctl -w user.max_user_namespaces=15000, on the machine itself",
+                   ("09", "10"))
+
+
+def seccomp_problem(machine: Machine) -> Problem | None:
+    if "user_notif" in machine.security.actions:
+        return None
+    return Problem("the kernel has no seccomp filters with user notification (5.0)",
+                   "use a newer kernel or the Vagrantfile", ("08", "10"))
+
+
 def tool_problems(machine: Machine) -> list[Problem]:
     missing = [name for name in NEEDED_TOOLS if not machine.tools.get(name)]
     problems = [Problem(f"{name} is missing", "./course up installs it", ALL) for name in missing]
@@ -91,7 +107,8 @@ def find_problems(machine: Machine) -> list[Problem]:
     if kernel_version(machine.kernel) < (5, 12):
         problems.append(Problem(f"kernel {machine.kernel} has no mount_setattr (5.12)",
                                 "use a newer kernel or the Vagrantfile", ALL[1:]))
-    for found in (userns_reason(machine), cgroup_problem(machine.cgroups)):
+    for found in (userns_reason(machine), userns_problem(machine), seccomp_problem(machine),
+                  cgroup_problem(machine.cgroups)):
         problems += [found] if found else []
     if not machine.has_overlay:
         problems.append(Problem("the kernel has no overlay file system",
@@ -113,6 +130,22 @@ def cgroup_text(cgroups: Cgroups) -> str:
     return cgroups.kind
 
 
+def security_text(security: Security) -> str:
+    lsms = "LSMs unknown (securityfs is not mounted here)" if security.lsms is None \
+        else f"LSMs {','.join(security.lsms) or 'none'}"
+    seccomp = "seccomp with notification" if "user_notif" in security.actions else \
+        "seccomp" if security.actions else "no seccomp"
+    return f"{seccomp}  {lsms}"
+
+
+def ids_text(machine: Machine) -> str:
+    """The ids that this user's namespaces may hold besides its own."""
+    if not machine.security.ranges:
+        return "no ranges in /etc/subuid and /etc/subgid"
+    uids, gids = machine.security.ranges
+    return f"subuid {uids}  subgid {gids}"
+
+
 def fact_lines(machine: Machine) -> list[str]:
     tools = [f"{name} {version}" for name, version in machine.tools.items() if version]
     absent = [name for name, version in machine.tools.items() if not version]
@@ -121,6 +154,7 @@ def fact_lines(machine: Machine) -> list[str]:
             ("machine", f"{machine.distribution}, {machine.architecture}"),
             ("kernel", machine.kernel), ("cgroup", cgroup_text(machine.cgroups)),
             ("namespaces", namespaces_text(machine)),
+            ("id ranges", ids_text(machine)), ("security", security_text(machine.security)),
             ("overlay", "yes" if machine.has_overlay else "no")):
         lines += labelled(label, text, 0, 12)
     lines += flowed(tools, " " * 12, "tools".ljust(12))

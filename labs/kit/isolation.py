@@ -95,9 +95,8 @@ def show_from_outside(pid: int) -> None:
     say(f"{'mounts':<12}{mount_count('self'):<14}{mount_count(pid)}")
 
 
-def start(program: Path, root: Sequence[str | Path], pid_file: Path) -> subprocess.Popen:
-    command = [program, "run", *root, "--hostname", "tenon", "--pid-file", pid_file,
-               "--", "/bin/sh", "-c", SCRIPT]
+def start(program: Path, options: Sequence[str | Path], pid_file: Path) -> subprocess.Popen:
+    command = [program, "run", *options, "--pid-file", pid_file, "--", "/bin/sh", "-c", SCRIPT]
     # A session of its own: Ctrl-C reaches us alone, and we end it in order.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, start_new_session=True)
@@ -130,12 +129,12 @@ def kill_container(process: subprocess.Popen, pid_file: Path) -> None:
         process.kill()
 
 
-def show_container(program: Path, root: Sequence[str | Path]) -> None:
-    """The whole demonstration; `root` are the options that say where its files come from. Raises
+def show_container(program: Path, options: Sequence[str | Path]) -> None:
+    """The whole demonstration; the options say where its files come from, and its name. Raises
     when the container did not run."""
     with tempfile.TemporaryDirectory(prefix="tenon-up-") as scratch:
         pid_file = Path(scratch) / "pid"
-        process = start(program, root, pid_file)
+        process = start(program, options, pid_file)
         try:
             said = read_until_ready(process)
             say(f"inside a container made by {program.name}:")

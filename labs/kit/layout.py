@@ -39,8 +39,16 @@ class Project:
         return self.build / "image"
 
     @property
+    def bundle(self) -> Path:
+        return self.build / "bundle"
+
+    @property
     def store(self) -> Path:
         return self.build / "store"
+
+    @property
+    def docker_profile(self) -> Path:
+        return self.build / "docker-seccomp.json"
 
     def chapter_folders(self) -> list[Path]:
         return sorted(p for p in self.chapters.glob("[0-9][0-9]-*") if p.is_dir())

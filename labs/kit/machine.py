@@ -5,6 +5,7 @@ Everything that parses takes text, so that tests can show it other machines.
 
 import os
 import platform
+import pwd
 import re
 import shutil
 import subprocess
@@ -14,10 +15,12 @@ from pathlib import Path
 TOOLS = {
     "cmake": ["cmake", "--version"], "ninja": ["ninja", "--version"],
     "g++": ["g++", "-dumpfullversion"], "busybox": ["busybox"],
-    "unshare": ["unshare", "--version"], "ip": ["ip", "-V"], "strace": ["strace", "--version"],
+    "unshare": ["unshare", "--version"], "musl-gcc": ["musl-gcc", "-dumpfullversion"],
+    "newuidmap": ["newuidmap"], "newgidmap": ["newgidmap"], "ip": ["ip", "-V"], "strace": ["strace", "--version"],
     "clang-format": ["clang-format", "--version"], "clang-tidy": ["clang-tidy", "--version"],
     "ctags": ["ctags", "--version"], "doxygen": ["doxygen", "--version"],
     "vagrant": ["vagrant", "--version"],
+    "crun": ["crun", "--version"], "runc": ["runc", "--version"],
 }
 # Starting vagrant takes seconds and its version decides nothing here.
 UNASKED = {"vagrant"}
@@ -51,6 +54,17 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Security:
+    """What the kernel has to confine a process by. `lsms` is None where nobody can read which,
+    `actions` are those of a seccomp filter, `ranges` are this user's lines in /etc/subuid and
+    /etc/subgid: whom its user namespaces may hold besides itself."""
+
+    lsms: tuple[str, ...] | None = ()
+    actions: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Machine:
     distribution: str
     has_apt: bool
@@ -60,6 +74,8 @@ class Machine:
     cgroups: Cgroups
     sysctls: dict[str, str] = field(default_factory=dict)
     namespaces_refused: str = ""
+    userns_refused: str = ""
+    security: Security = Security()
     has_overlay: bool = True
     tools: dict[str, str] = field(default_factory=dict)
 
@@ -144,9 +160,8 @@ def version_of(command: list[str]) -> str:
     return match[0] if match else "present"
 
 
-def probe_namespaces(is_root: bool) -> str:
-    """'' when namespaces can be made the way this user needs them, else the refusal."""
-    flags = "-m" if is_root else "-Ur"
+def probe_namespaces(flags: str) -> str:
+    """'' when such namespaces can be made, else the refusal."""
     if not shutil.which("unshare"):
         return ""
     done = subprocess.run(["unshare", flags, "true"], capture_output=True, text=True, check=False,
@@ -158,6 +173,31 @@ def read_sysctls() -> dict[str, str]:
     values = {name: read_text(Path("/proc/sys") / name.replace(".", "/")).strip()
               for name in USERNS_SYSCTLS}
     return {name: value for name, value in values.items() if value}
+
+
+def own_ranges(text: str, uid: int, name: str) -> list[str]:
+    """subuid(5): name or number:first:count; where neither is ours, we may map ourselves only."""
+    rows = [line.split(":") for line in text.splitlines()]
+    return [f"{row[1]}+{row[2]}" for row in rows
+            if len(row) == 3 and row[0] in (name, str(uid))]
+
+
+def user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
+
+
+def read_security() -> Security:
+    """securityfs is mounted on the machine itself, seldom in a container."""
+    lsms, uid = Path("/sys/kernel/security/lsm"), os.geteuid()
+    ranges = [own_ranges(read_text(Path("/etc") / name), uid, user_name(uid))
+              for name in ("subuid", "subgid")]
+    return Security(
+        tuple(read_text(lsms).strip().split(",")) if lsms.is_file() else None,
+        tuple(read_text(Path("/proc/sys/kernel/seccomp/actions_avail")).split()),
+        tuple(" ".join(rows) for rows in ranges) if all(ranges) else ())
 
 
 def overlay_present() -> bool:
@@ -180,5 +220,7 @@ def inspect_machine() -> Machine:
         has_apt=bool(shutil.which("apt-get")),
         kernel=platform.release(), architecture=platform.machine(), is_root=is_root,
         cgroups=read_cgroups(is_root), sysctls=read_sysctls(),
-        namespaces_refused=probe_namespaces(is_root), has_overlay=overlay_present(),
+        namespaces_refused=probe_namespaces("-m" if is_root else "-Ur"),
+        userns_refused=probe_namespaces("-U"), security=read_security(),
+        has_overlay=overlay_present(),
         tools={name: version_of(command) for name, command in TOOLS.items()})

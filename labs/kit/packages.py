@@ -12,19 +12,23 @@ from kit.terminal import flowed, say
 GROUPS = {
     "build": ("cmake", "ninja-build", "g++", "libfmt-dev", "libcli11-dev",
               "nlohmann-json3-dev", "catch2", "pkg-config", "libarchive-dev", "libssl-dev",
-              "libmnl-dev", "libnftables-dev"),
+              "libmnl-dev", "libnftables-dev", "musl-tools", "libseccomp-dev"),
+    # uidmap: newuidmap and newgidmap, by which an ordinary user maps ranges.
     "course": ("busybox-static", "python3-pytest", "util-linux", "mount", "iproute2", "strace",
-               "file"),
-    # From umoci on: what tests and benchmarks compare with and look by.
+               "file", "uidmap"),
+    # From umoci on: what tests and benchmarks compare with and look by. containers-common: podman's
+    # default seccomp profile.
     "authors": ("clang-format", "clang-tidy", "universal-ctags", "doxygen", "patch", "umoci",
-                "skopeo", "nftables", "containernetworking-plugins", "mmdebstrap"),
+                "skopeo", "nftables", "containernetworking-plugins", "mmdebstrap", "crun", "runc",
+                "tini", "dumb-init", "catatonit", "golang-github-containers-common"),
     # zstd: Ubuntu packs kernels and modules by it. util-linux: setpriv.
     "vm": ("qemu-system-x86", "busybox-static", "kmod", "e2fsprogs", "util-linux", "zstd"),
 }
 # Not in every release that we support: wanted, but only if apt knows them.
 IF_AVAILABLE = {"authors": ("doxygen-awesome-css", "vagrant")}
 GENERIC = {"cmake": "CMake 3.22", "ninja": "Ninja", "g++": "a C++20 compiler",
-           "busybox": "a static BusyBox", "unshare": "util-linux"}
+           "musl-gcc": "musl", "busybox": "a static BusyBox",
+           "unshare": "util-linux"}
 
 
 def is_installed(package: str) -> bool:

@@ -35,7 +35,7 @@ def test_the_small_course_is_in_order(project):
     ('needs = ', 'controllers = ["cpuz"]\nneeds = ', "there is no controller 'cpuz'"),
     ('needs = ', 'controllers = [1]\nneeds = ', "'controllers' must hold strings only"),
     ('needs = ', 'controllers = "cpu"\nneeds = ', "'controllers' must be a list"),
-    ('needs = ', 'attack = "host"\nneeds = ', "'attack' may only be \"vm\""),
+    ('needs = ', 'attack = "host"\nneeds = ', "'attack' may only be \"vm\" or \"root\""),
 ])
 def test_a_fault_in_the_catalog_is_found(project, edit, old, new, said):
     edit(TOML, old, new)

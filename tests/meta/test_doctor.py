@@ -5,8 +5,8 @@ from kit import doctor
 from kit.backend import Backend, attack_reason, backend_of, vm_reason
 from kit.catalog import Chapter
 from kit.doctor import backend_lines, fact_lines, find_problems, problem_lines, report
-from kit.machine import (Cgroups, Group, Machine, distribution_name, judge_usable, kernel_version,
-                         own_group, parse_cgroup_mounts)
+from kit.machine import (Cgroups, Group, Machine, Security, distribution_name, judge_usable,
+                         kernel_version, own_group, own_ranges, parse_cgroup_mounts)
 
 V2 = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = "32 31 0:29 / /sys/fs/cgroup/cpu rw,nosuid shared:10 - cgroup cgroup rw,cpu\n"
@@ -15,13 +15,16 @@ OTHER = "22 27 0:21 / /proc rw,relatime shared:1 - proc proc rw\n"
 ALL = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc")
 GROUPS = Chapter("03", "03-cgroups", "Cgroups", (), (), ("memory", "cpu", "pids"), "vm")
 BOXES = Chapter("01", "01-boxes", "Boxes", (), ())
-TOOLS = {"cmake": "3.25.1", "ninja": "1.11", "g++": "12.2.0", "busybox": "1.35", "unshare": "2.38"}
+TOOLS = {"cmake": "3.25.1", "ninja": "1.11", "g++": "12.2.0", "busybox": "1.35", "unshare": "2.38",
+         "musl-gcc": "12.2.0"}
+SECURITY = Security(("landlock", "apparmor"), ("errno", "user_notif", "allow"),
+                    ("100000+65536", "100000+65536"))
 
 
 def machine(**changes) -> Machine:
     values = {"distribution": "Debian", "has_apt": True, "kernel": "6.1.0", "is_root": False,
               "architecture": "x86_64", "cgroups": Cgroups("v2", "/sys/fs/cgroup", ALL, ALL),
-              "tools": TOOLS} | changes
+              "security": SECURITY, "tools": TOOLS} | changes
     return Machine(**values)
 
 
@@ -47,6 +50,10 @@ def test_a_machine_in_order_has_no_problem():
      "not delegated", "systemd-run --user --scope -p Delegate=yes"),
     ({"cgroups": Cgroups("v2", "/x", ALL, ALL[:5])}, "no controller pids", "./course vm up"),
     ({"has_overlay": False}, "no overlay", "modprobe overlay"),
+    ({"is_root": True, "userns_refused": "ENOSPC"}, "user namespaces are refused (ENOSPC)",
+     "user.max_user_namespaces=15000"),
+    ({"security": Security(actions=("errno",))}, "user notification (5.0)", "newer kernel"),
+    ({"tools": TOOLS | {"musl-gcc": ""}}, "musl-gcc is missing", "./course up"),
     ({"tools": TOOLS | {"g++": ""}}, "g++ is missing", "./course up"),
     ({"tools": TOOLS | {"cmake": "3.18.4"}}, "cmake 3.18.4 is older than 3.22", "Debian 12"),
     ({"namespaces_refused": "EPERM", "sysctls": {"kernel.unprivileged_userns_clone": "0"}},
@@ -66,7 +73,7 @@ def test_a_problem_says_what_and_how_to_fix_it(changes, said, fix):
 
 def test_only_a_problem_of_a_chapter_that_is_here_blocks(project, capsys):
     assert report(project, machine(cgroups=Cgroups("v1")), "no qemu") == []
-    assert len(report(project, machine(tools={}), "no qemu")) == 5
+    assert len(report(project, machine(tools={}), "no qemu")) == 6
     assert "blocks chapters 03 10" in capsys.readouterr().out
 
 
@@ -157,6 +164,28 @@ def test_all_lines_fit_the_screen():
     lines = fact_lines(machine())
     lines += [line for p in find_problems(sick) for line in problem_lines(p, "no qemu")]
     assert max(map(len, lines)) < 80
+
+
+def test_what_confines_a_process_is_shown():
+    shown = "\n".join(fact_lines(machine()))
+    assert "security    seccomp with notification  LSMs landlock,apparmor\n" in shown
+    assert "id ranges   subuid 100000+65536  subgid 100000+65536\n" in shown
+    shown = "\n".join(fact_lines(machine(security=Security(None))))
+    assert "no seccomp  LSMs unknown (securityfs is not mounted" in shown
+    assert "id ranges   no ranges in /etc/subuid and /etc/subgid\n" in shown
+
+
+def test_user_namespaces_that_are_refused_to_root_block_what_is_about_them():
+    [problem] = find_problems(machine(is_root=True, userns_refused="ENOSPC"))
+    assert problem.blocks == ("09", "10")
+    [problem] = find_problems(machine(userns_refused="EPERM", namespaces_refused="EPERM"))
+    assert problem.blocks == doctor.ALL
+
+
+def test_ranges_are_those_of_the_name_or_of_the_number():
+    text = "ann:100000:65536\n# bob:1:2\n1000:300000:10\n1000:400000\n\n"
+    assert own_ranges(text, 1000, "ann") == ["100000+65536", "300000+10"]
+    assert own_ranges(text, 1001, "bob") == []
 
 
 def test_names_and_versions_are_read():

@@ -1,6 +1,5 @@
-"""A stock kernel out of its distribution's packages, without installing them.
+"""A stock kernel out of its distribution's packages, without installing them: nothing in /boot.
 
-`apt-get download` and reading the .deb take no root and put nothing into /boot.
 What the guest never drives (graphics, sound, media: two thirds) is not unpacked.
 """
 
@@ -9,11 +8,11 @@ import re
 import shutil
 import struct
 import subprocess
-import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.debs import download, unpack
 from kit.errors import CourseError
 from kit.layout import Project
 from kit.terminal import say
@@ -93,18 +92,6 @@ def kernel_packages() -> list[str]:
                       "vm up again")
 
 
-def download(packages: list[str], folder: Path) -> list[Path]:
-    done = subprocess.run(["apt-get", "download", "-qq", *packages], cwd=folder, text=True,
-                          capture_output=True, check=False)
-    debs = sorted(folder.glob("*.deb"))
-    if done.returncode or len(debs) != len(packages):
-        words = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-        raise CourseError(f"apt-get download {' '.join(packages)} failed: "
-                          f"{words[0][3:] if words else 'it says no reason'} (is apt's list old? "
-                          "apt-get update as root)")
-    return debs
-
-
 # --- unpacking ---------------------------------------------------------------
 
 def place_of(name: str) -> Path | None:
@@ -120,31 +107,6 @@ def place_of(name: str) -> Path | None:
     if below != rest and (not WANTED.match(below) or UNWANTED.match(below)):
         return None
     return Path("lib/modules") / release / rest
-
-
-def unpack_files(archive: tarfile.TarFile, folder: Path) -> None:
-    """Regular files only, so that nothing in a package leads out of the folder."""
-    for member in archive:
-        place = place_of(member.name) if member.isfile() else None
-        if place and ".." not in place.parts:
-            target = folder / place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as file:
-                shutil.copyfileobj(archive.extractfile(member), file)
-
-
-def unpack(deb: Path, folder: Path) -> None:
-    with subprocess.Popen(["dpkg", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL) as dpkg:
-        try:
-            with tarfile.open(fileobj=dpkg.stdout, mode="r|") as archive:
-                unpack_files(archive, folder)
-            dpkg.stdout.read()
-        except tarfile.ReadError:
-            # dpkg's exit status says so too.
-            pass
-    if dpkg.returncode:
-        raise CourseError(f"dpkg cannot read {deb.name}: its download broke off; try again")
 
 
 def index_modules(folder: Path, release: str) -> None:
@@ -204,7 +166,7 @@ def fill(folder: Path) -> None:
     packages = kernel_packages()
     say(f"{'download':<12}{' '.join(packages)} (about 70 MB)")
     for deb in download(packages, folder):
-        unpack(deb, folder)
+        unpack(deb, folder, place_of)
         deb.unlink()
     releases = [path.name for path in (folder / "lib/modules").glob("*")]
     if len(releases) != 1 or not (folder / "vmlinuz").is_file():

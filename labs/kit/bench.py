@@ -1,8 +1,8 @@
-"""The bench on which one file is exchanged: for starters and mutants.
+"""The bench on which files are exchanged: for starters and mutants.
 
-The reference is built once. A variant of a file is then compiled and linked beside
-it, by the build's own commands, into the test programs that its library is part of;
-no other program changes. So variants are made on all processors at once, while the
+The reference is built once. A variant of some files is then compiled and linked beside
+it, by the build's own commands, into test programs that hold these files; no other
+program changes. So variants are made on all processors at once, while the
 tests of those that are ready run, one program at a time: some look at what all of
 the machine shares.
 """
@@ -13,7 +13,8 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,15 +28,23 @@ from kit.errors import BuildError
 from kit.guest import Run
 from kit.layout import Project
 
+# In a map of ld: a member of an archive at the begin of a line, below it who refers to it.
+TAKEN = re.compile(r"^[^\s(]*?([^\s/(]+\.a\([^)\n]+\))", re.MULTILINE)
+# The objects of a chapter's library. Of a file another program may have one more, made otherwise.
+OBJECTS = re.compile(r"CMakeFiles/(tenon_ch\d\d)\.dir/")
+
 
 @dataclass(frozen=True)
 class Variant:
-    """A file of a chapter with another text."""
+    """Files of a chapter with other texts."""
 
     name: str
     chapter: Chapter
-    file: str
-    text: str
+    texts: Mapping[str, str]
+
+    @property
+    def own_program(self) -> str:
+        return f"test_ch{self.chapter.number}"
 
 
 @dataclass(frozen=True)
@@ -60,23 +69,30 @@ class Bench:
 
     @property
     def tree(self) -> BuildTree:
-        """The lab's flags, over the reference. No debug information: it takes most of linking."""
+        """Over the reference, as quick to make as can be: no debug information, which takes most
+        of linking. That files include what they use is for the tree dev to prove."""
         chosen = implementation(self.catalog, set(), self.project.solutions)
         return BuildTree(self.project.build / "devcheck", definitions={
-            "CMAKE_BUILD_TYPE": "Debug", "CMAKE_CXX_FLAGS_DEBUG": "-O0", **chosen})
+            "CMAKE_BUILD_TYPE": "Debug", "CMAKE_CXX_FLAGS_DEBUG": "-O0",
+            "TENON_PCH": "ON", **chosen})
 
     @property
     def room(self) -> Path:
         return self.tree.folder / "variants"
 
+    def build(self) -> None:
+        """The reference."""
+        build(self.project, self.tree, "unit_tests")
+
     # --- the build's own commands --------------------------------------------
 
     @cached_property
     def compiling(self) -> dict[str, list[str]]:
-        """Source file -> the words that compile it."""
+        """Source file -> the words that compile it for its chapter's library."""
         database = self.tree.folder / "compile_commands.json"
         return {entry["file"]: shlex.split(entry["command"])
-                for entry in json.loads(database.read_text(encoding="utf-8"))}
+                for entry in json.loads(database.read_text(encoding="utf-8"))
+                if OBJECTS.search(entry["command"])}
 
     @cached_property
     def linking(self) -> dict[str, list[str]]:
@@ -92,16 +108,34 @@ class Bench:
             found[program.name] = shlex.split(command.removeprefix(": && ").removesuffix(" && :"))
         return found
 
-    def affected(self, variant: Variant) -> list[str]:
-        """The test programs that are linked with the library of the file, by name."""
-        words = self.compiling[self.source(variant)]
-        target = re.search(r"CMakeFiles/(\w+)\.dir/", words[words.index("-o") + 1])
-        library = f"lib{target[1]}.a" if target else ""
-        return [name for name, linked in self.linking.items()
-                if any(Path(word).name == library for word in linked)]
+    @cached_property
+    def holding(self) -> dict[str, set[str]]:
+        """Test program -> what it took from libraries, as "libtenon_ch01.a(spawn.cpp.o)": an
+        object that nothing refers to stays outside. The linker's map says so, in a link for it."""
+        found = {}
+        with tempfile.TemporaryDirectory(prefix="tenon-map-") as scratch:
+            for name, words in self.linking.items():
+                place = Path(scratch) / "map"
+                self.run_command([*with_output(words, Path(scratch) / "program"),
+                                  f"-Wl,-Map={place}"])
+                found[name] = set(TAKEN.findall(place.read_text(encoding="utf-8",
+                                                                errors="surrogateescape")))
+        return found
 
-    def source(self, variant: Variant) -> str:
-        return str(self.project.solutions / variant.chapter.folder / variant.file)
+    def member(self, source: str) -> str:
+        """How the file's object is called in the library."""
+        words = self.compiling[source]
+        place = Path(words[words.index("-o") + 1])
+        return f"lib{OBJECTS.search(str(place))[1]}.a({place.name})"
+
+    def others_affected(self, variant: Variant) -> list[str]:
+        """Other chapters' test programs that an object of the variant is part of."""
+        exchanged = {self.member(self.source(variant, file)) for file in variant.texts}
+        return [name for name, members in self.holding.items()
+                if exchanged & members and name != variant.own_program]
+
+    def source(self, variant: Variant, file: str) -> str:
+        return str(self.project.solutions / variant.chapter.folder / file)
 
     # --- variants ------------------------------------------------------------
 
@@ -110,29 +144,37 @@ class Bench:
         if status:
             raise BuildError(f"{words[0]} failed", output)
 
-    def make(self, variant: Variant, programs: Iterable[str]) -> Made:
-        """The linker takes the new object and so leaves the library's own of that file out."""
-        place, source = self.room / variant.name, self.source(variant)
-        place.mkdir(parents=True)
-        text, object_file = place / variant.file, place / "variant.o"
-        text.write_text(variant.text, encoding="utf-8")
+    def compile(self, variant: Variant, file: str) -> str:
+        """The object, made of the variant's text of that file."""
+        place, source = self.room / variant.name, self.source(variant, file)
+        text, made = place / file, place / f"{file}.o"
+        text.write_text(variant.texts[file], encoding="utf-8")
         words = [str(text) if word == source else word for word in self.compiling[source]]
+        self.run_command(with_output(words, made))
+        return str(made)
+
+    def make(self, variant: Variant, programs: Iterable[str]) -> Made:
+        """The linker takes the new objects and so leaves the library's own of these files out."""
+        place = self.room / variant.name
+        place.mkdir(parents=True)
         try:
-            self.run_command(with_output(words, object_file))
+            objects = [self.compile(variant, file) for file in variant.texts]
             for name in programs:
                 words = with_output(self.linking[name], place / name)
                 at = words.index("-o")
-                self.run_command([*words[:at], str(object_file), *words[at:]])
+                self.run_command([*words[:at], *objects, *words[at:]])
         except BuildError as error:
             return Made(variant, error=error)
         return Made(variant, [place / name for name in programs])
 
     @contextmanager
-    def made(self, variants: Sequence[Variant], own: bool = False) -> Iterator[Iterator[Made]]:
-        """Each as soon as it is there, in order; `own`: only its chapter's test program."""
-        build(self.project, self.tree, "unit_tests")
+    def made(self, variants: Sequence[Variant],
+             programs_of: Callable[[Variant], list[str]] = lambda variant: [variant.own_program],
+             ) -> Iterator[Iterator[Made]]:
+        """Each as soon as it is there, in order; into which programs, `programs_of` says."""
+        self.build()
         shutil.rmtree(self.room, ignore_errors=True)
-        programs = [[f"test_ch{v.chapter.number}"] if own else self.affected(v) for v in variants]
+        programs = [programs_of(variant) for variant in variants]
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
             yield pool.map(self.make, variants, programs)

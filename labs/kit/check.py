@@ -36,7 +36,8 @@ def learner_tree(learner: Learner) -> BuildTree:
     reference = {c.number for c in learner.catalog.chapters if learner.uses_reference(c)}
     chosen = implementation(learner.catalog, reference, learner.project.work)
     return BuildTree(learner.project.build / "check",
-                     definitions={"CMAKE_BUILD_TYPE": "RelWithDebInfo", **chosen})
+                     definitions={"CMAKE_BUILD_TYPE": "RelWithDebInfo", "TENON_PCH": "ON",
+                                  **chosen})
 
 
 def require_files(learner: Learner) -> None:

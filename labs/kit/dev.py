@@ -8,7 +8,8 @@ from kit.building import first_errors
 from kit.catalog import load_catalog
 from kit.dev_builds import check_mutants, check_reference, check_release, check_todo
 from kit.dev_content import check_catalog, check_links, check_starters, check_woven
-from kit.dev_tools import check_docs, check_format, check_tidy, check_vagrant
+from kit.dev_tidy import check_tidy
+from kit.dev_tools import check_docs, check_format, check_vagrant
 from kit.dev_tree import check_layers, check_sizes, check_stray
 from kit.errors import FAILURES, PASS, BuildError, CourseError
 from kit.files import write_if_changed

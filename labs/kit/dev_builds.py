@@ -7,11 +7,13 @@ program is kept until the last is built; then one boot runs them all.
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from kit.bench import Bench, Made, Variant, without_done
 from kit.building import build, first_errors, preset_tree
+from kit.bundle import container_options
 from kit.catalog import Catalog, Chapter, Exercise, Mistake, load_catalog
 from kit.catch2 import (Case, escaped, run_tests, test_environment, test_programs,
                         wants_vm)
@@ -24,6 +26,13 @@ from kit.layout import Project
 from kit.machine import inspect_machine
 from kit.rootfs import is_static, make_rootfs
 from kit.starters import starter_of
+
+
+def build_ahead(project: Project) -> None:
+    """What release, todo and mutants build first. If it fails, they will say so."""
+    with suppress(CourseError):
+        build_release(project)
+        Bench(project, load_catalog(project)).build()
 
 
 # --- reference ---------------------------------------------------------------
@@ -93,33 +102,44 @@ def first_line(case: Case) -> str:
 
 # --- release -----------------------------------------------------------------
 
-def run_problems(stage: Path, rootfs: Path) -> list[str]:
+def run_problems(stage: Path, options: tuple[str | Path, ...]) -> list[str]:
     """A static program that cannot make a container is no release."""
-    done = subprocess.run([stage, "run", "--rootfs", rootfs, "--", "/bin/true"],
+    done = subprocess.run([stage, "run", *options, "--", "/bin/true"],
                           capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode == 0 and not done.stderr:
         return []
     return [f"{stage.name} run ended with {done.returncode}: {done.stderr.strip()}"]
 
 
-def is_dynamic(project: Project, stage: Path) -> bool:
+def is_dynamic(project: Project, stage: str) -> bool:
     """A chapter says so where a library of its exists as a shared one only."""
-    number = stage.name.removeprefix("ch")
+    number = stage.removeprefix("ch")
     return any("DYNAMIC" in file.read_text(encoding="utf-8")
                for file in project.chapters.glob(f"{number}-*/CMakeLists.txt"))
 
 
+def build_release(project: Project) -> list[Path]:
+    """The newest stage, and the newest that is static: to link all would take minutes more, and
+    they hold what the others hold."""
+    tree = preset_tree(project, "release")
+    names = [f"ch{number}" for number in sorted(path.parent.name[:2] for path in
+                                                project.chapters.glob("[0-9][0-9]-*/main.cpp"))]
+    static = [name for name in names if not is_dynamic(project, name)]
+    wanted = sorted({*names[-1:], *static[-1:]})
+    build(project, tree, *wanted)
+    return [tree.bin / name for name in wanted]
+
+
 def check_release(project: Project) -> Finding:
     """What is shipped is static where it can be, and works."""
-    tree = preset_tree(project, "release")
-    build(project, tree, "stages")
-    stages = sorted(path for path in tree.bin.glob("ch*") if path.is_file())
+    stages = build_release(project)
     problems = [f"{stage.name} is not static" for stage in stages
-                if not is_static(stage) and not is_dynamic(project, stage)]
+                if not is_static(stage) and not is_dynamic(project, stage.name)]
     refused = userns_reason(inspect_machine())
     if refused:
         return Finding(problems, f"no container can run here: {refused.what}")
-    return Finding(problems + run_problems(stages[-1], make_rootfs(project.rootfs)))
+    options = container_options(stages[-1], make_rootfs(project.rootfs), project.bundle)
+    return Finding(problems + run_problems(stages[-1], options))
 
 
 # --- todo --------------------------------------------------------------------
@@ -150,57 +170,91 @@ def todo_problems(exercise: Exercise, cases: list[Case], removed: set[str]) -> l
     return problems
 
 
+def uses_problems(chapter: Chapter, cases: list[Case]) -> list[str]:
+    """Of later chapters' tests, with all starters of this one: who fails has said what it uses."""
+    ids = {exercise.id for exercise in chapter.exercises}
+    problems = []
+    for case in cases:
+        met = {case.not_implemented} & ids or ids
+        if case.status == "failed" and not met & set(case.used_ids()):
+            which = f"[uses-{min(met)}]" if len(met) == 1 else f"[uses-{chapter.number}.N]"
+            problems.append(f"{chapter.number}: test '{case.test}' fails with the chapter's "
+                            f"starters, but is not tagged {which}: {first_line(case)}")
+    return problems
+
+
 @dataclass(frozen=True)
 class Starter:
     """How the tests went with the starter of one task; it lacks all that are `removed`."""
 
     exercise: Exercise
     removed: set[str]
-    runs: list[Run]
+    run: Run
 
 
-def of_chapter(run: Run, chapter: Chapter) -> Run:
-    """Other chapters' tests in the lab VM are left out: emulated, they would take an hour."""
-    if run.program and run.program.name == f"test_ch{chapter.number}":
-        return run
-    return replace(run, cases=[case for case in run.cases if not wants_vm(case)])
+def starter_text(bench: Bench, chapter: Chapter, file: str) -> str:
+    return starter_of(bench.project, bench.catalog, chapter, file)
 
 
 def starter_variant(bench: Bench, exercise: Exercise) -> Variant:
     chapter = bench.catalog.chapter(exercise.chapter)
-    text = starter_of(bench.project, bench.catalog, chapter, exercise.file)
-    return Variant(exercise.id, chapter, exercise.file, text)
+    return Variant(exercise.id, chapter,
+                   {exercise.file: starter_text(bench, chapter, exercise.file)})
+
+
+def chapter_variant(bench: Bench, chapter: Chapter) -> Variant:
+    return Variant(f"{chapter.number}-all", chapter,
+                   {file: starter_text(bench, chapter, file) for file in chapter.files()})
 
 
 def try_starter(bench: Bench, exercise: Exercise, made: Made) -> Starter:
-    """Not the programs that the exercise is no part of: `reference` runs them as they are."""
     chapter = made.variant.chapter
-    runs = without_done([of_chapter(run, chapter) for run in bench.runs(made)])
-    return Starter(exercise, {e.id for e in chapter.exercises if e.file == exercise.file}, runs)
+    [run] = without_done(bench.runs(made))
+    return Starter(exercise, {e.id for e in chapter.exercises if e.file == exercise.file}, run)
 
 
 def judge_starters(project: Project, starters: list[Starter]) -> Finding:
-    answers = iter(completed(project, [run for starter in starters for run in starter.runs]))
+    answers = completed(project, [starter.run for starter in starters])
     problems, not_run = [], []
-    for starter in starters:
-        cases = [case for _ in starter.runs for case in next(answers)]
+    for starter, cases in zip(starters, answers):
         problems += todo_problems(starter.exercise, cases, starter.removed)
         not_run += [starter.exercise.id] if unjudged(starter.exercise.id, cases) else []
     return Finding(problems, unjudged_note(not_run))
 
 
-def check_todo(project: Project) -> Finding:
-    bench = Bench(project, load_catalog(project))
+def check_tasks(bench: Bench) -> Finding:
+    """Each task's starter, with its chapter's tests."""
     exercises = list(bench.catalog.exercises())
     problems, starters = [], []
     with bench.made([starter_variant(bench, exercise) for exercise in exercises]) as variants:
         for exercise, made in zip(exercises, variants):
             if made.error:
-                problems.append(compile_problem(f"{exercise.id}: the starter", made.error, project))
+                problems.append(compile_problem(f"{exercise.id}: the starter", made.error,
+                                                bench.project))
             else:
                 starters.append(try_starter(bench, exercise, made))
-        found = judge_starters(project, starters)
+        found = judge_starters(bench.project, starters)
     return Finding(problems + found.problems, found.not_run)
+
+
+def check_uses(bench: Bench) -> list[str]:
+    """All starters of a chapter, with later chapters' tests; those for the lab VM are left out:
+    emulated, they would take an hour. A starter that does not compile is told by its task."""
+    chapters = bench.catalog.chapters
+    problems = []
+    with bench.made([chapter_variant(bench, chapter) for chapter in chapters],
+                    bench.others_affected) as variants:
+        for chapter, made in zip(chapters, variants):
+            for run in bench.runs(made):
+                problems += uses_problems(chapter, run.cases)
+                run.program.unlink()
+    return problems
+
+
+def check_todo(project: Project) -> Finding:
+    bench = Bench(project, load_catalog(project))
+    tasks = check_tasks(bench)
+    return Finding(tasks.problems + check_uses(bench), tasks.not_run)
 
 
 # --- mutants -----------------------------------------------------------------
@@ -260,7 +314,7 @@ def mutant_variants(bench: Bench) -> tuple[list[tuple[Exercise, Mistake, Variant
                 problems.append(str(error))
             else:
                 name = f"{chapter.number}-{patch.stem}"
-                found.append((exercise, mistake, Variant(name, chapter, exercise.file, text)))
+                found.append((exercise, mistake, Variant(name, chapter, {exercise.file: text})))
     return found, problems
 
 
@@ -280,7 +334,7 @@ def check_mutants(project: Project) -> Finding:
     bench = Bench(project, load_catalog(project))
     planned, problems = mutant_variants(bench)
     mutants = []
-    with bench.made([variant for _, _, variant in planned], own=True) as variants:
+    with bench.made([variant for _, _, variant in planned]) as variants:
         for (exercise, mistake, _), made in zip(planned, variants):
             if made.error:
                 problems.append(compile_problem(f"mutant {mistake.mutant}", made.error, project))

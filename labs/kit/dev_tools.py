@@ -1,17 +1,11 @@
-"""Checks by the authors' tools: format, tidy, documentation, Vagrantfile."""
+"""Checks by the authors' tools: format, documentation, Vagrantfile. tidy is in dev_tidy."""
 
-import hashlib
-import json
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kit.building import configure, preset_tree
 from kit.dev_tree import code_in
 from kit.finding import Finding
 from kit.layout import Project
@@ -45,75 +39,6 @@ def check_format(project: Project) -> Finding:
 def shortened(lines: list[str]) -> list[str]:
     rest = len(lines) - SHOWN
     return lines[:SHOWN] + ([f"and {rest} more lines"] if rest > 0 else [])
-
-
-# --- tidy --------------------------------------------------------------------
-
-def tidy_entries(project: Project, database: Path) -> list[dict]:
-    """One compile command per file of ours (a file may be built more than once)."""
-    ours = [project.root / name for name in ("common", "chapters", "solutions")]
-    entries = {}
-    for entry in json.loads(database.read_text(encoding="utf-8")):
-        path = Path(entry["file"])
-        if any(path.is_relative_to(top) for top in ours):
-            entries.setdefault(entry["file"], entry)
-    return list(entries.values())
-
-
-def dependencies(entry: dict) -> list[str]:
-    """The file and every header of ours: the compiler's own answer (-MM)."""
-    words = shlex.split(entry["command"])
-    if "-o" in words:
-        at = words.index("-o")
-        del words[at:at + 2]
-    command = [word for word in words if word != "-c"] + ["-MM"]
-    done = subprocess.run(command, cwd=entry["directory"], capture_output=True, text=True,
-                          check=False)
-    listed = done.stdout.partition(":")[2].replace("\\\n", " ").split()
-    return [str(Path(entry["directory"], name)) for name in listed] or [entry["file"]]
-
-
-def fingerprint(project: Project, entry: dict, version: str) -> str:
-    digest = hashlib.sha256(f"{version}\n{entry['command']}\n".encode())
-    for path in [str(project.root / ".clang-tidy"), *dependencies(entry)]:
-        if Path(path).is_file():
-            digest.update(Path(path).read_bytes())
-    return digest.hexdigest()
-
-
-def tidy_file(project: Project, entry: dict, version: str, folder: Path) -> list[str]:
-    """[] when clean; a clean result is remembered until an input changes."""
-    stamp = project.build / "tidy-clean" / fingerprint(project, entry, version)
-    if stamp.exists():
-        return []
-    status, lines = output_of(["clang-tidy", "-p", str(folder), "--quiet",
-                               "--warnings-as-errors=*",
-                               "--extra-arg=-Wno-unknown-warning-option", entry["file"]], project)
-    if status == 0:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.touch()
-        return []
-    found = [line for line in lines if re.search(r"(^| )(error|warning): ", line)]
-    name = project.relative(Path(entry["file"]))
-    # Some diagnostics of clang-tidy carry no place: say at least in which file.
-    return shortened([line if ".cpp:" in line or ".hpp:" in line else f"{name}: {line}"
-                      for line in found or lines])
-
-
-def check_tidy(project: Project) -> Finding:
-    if not shutil.which("clang-tidy"):
-        return missing("clang-tidy")
-    tree = preset_tree(project, "dev")
-    configure(project, tree)
-    database = tree.folder / "compile_commands.json"
-    if not database.is_file():
-        return Finding([f"{project.relative(database)} is not there: the preset dev must set "
-                        "CMAKE_EXPORT_COMPILE_COMMANDS"])
-    version = " ".join(output_of(["clang-tidy", "--version"], project)[1])
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda entry: tidy_file(project, entry, version, tree.folder),
-                         tidy_entries(project, database))
-        return Finding([line for lines in found for line in lines])
 
 
 # --- docs and vagrant --------------------------------------------------------

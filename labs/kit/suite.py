@@ -3,9 +3,12 @@
 First what this machine can run. Tests that only the lab VM can run go there all
 at once, and their groups come after; the checks of `dev check` are last.
 
-They are told last, but most run beside the tests: else half of two processors would
-be idle. What only reads begins with the tests. What runs tests or containers itself
-waits until none of ours runs here: some look at what all of the machine shares.
+Unit tests run with sanitizers. The programs that shell tests start have none, as the ones that
+users start; with --sanitizers they have.
+
+The checks are told last, but most run beside the tests: else half of two processors would
+be idle. What only reads or compiles begins with the tests. What runs tests or containers
+itself waits until none of ours runs here: some look at what all of the machine shares.
 """
 
 import argparse
@@ -23,7 +26,7 @@ from kit.building import build, preset_tree, show_build_error
 from kit.catch2 import (Case, escaped, listed_names, read_report, run_tests, test_environment,
                         test_programs, wants_vm)
 from kit.dev import CHECKS, run_timed
-from kit.dev_builds import remember_run
+from kit.dev_builds import build_ahead, remember_run
 from kit.errors import BUILD, FAILURES, PASS, BuildError, CourseError
 from kit.finding import Finding
 from kit.guest import Run, ask_vm, why_no_vm, with_remedy
@@ -37,6 +40,8 @@ HELP = "the project's whole suite"
 SHELL_TESTS = ("tests/shell", "tests/attack", "tests/interop", "tests/meta")
 # Beside the tests from the beginning: it takes minutes and starts nothing of ours.
 READING = ("tidy",)
+# No check, but the builds of those that wait.
+AHEAD = "ahead"
 # In this process: it knows what the tests have said.
 OWN = ("reference",)
 # Before others, the lab VM: there time limits are tightest.
@@ -46,6 +51,16 @@ NICE_TO_ALL, NICE_TO_VM = 19, 5
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", dest="text", metavar="TEXT", default="",
                         help="only tests whose name contains TEXT")
+    parser.add_argument("--sanitizers", action="store_true",
+                        help="in the programs that shell tests start, too: slower")
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Folders: where the unit tests are, and the stages that shell tests start."""
+
+    unit_tests: Path
+    stages: Path
 
 
 @dataclass
@@ -130,10 +145,11 @@ def run_program(program: Path, text: str, environment: dict[str, str]) -> Group:
     return Group(program.name, outcome.cases, outcome.seconds, program)
 
 
-def native_groups(project: Project, environment: dict[str, str], text: str) -> Iterator[Group]:
-    bin = Path(environment["TENON_BIN"])
-    for program in test_programs(bin):
+def native_groups(project: Project, programs: Programs, text: str) -> Iterator[Group]:
+    environment = test_environment(project, programs.unit_tests)
+    for program in test_programs(programs.unit_tests):
         yield run_program(program, text, environment)
+    environment["TENON_BIN"] = str(programs.stages)
     for folder in SHELL_TESTS:
         if any((project.root / folder).glob("test_*.py")):
             yield run_pytest(project, folder, environment, text)
@@ -145,21 +161,20 @@ def set_aside(group: Group) -> Group:
     return replace(group, cases=own, in_vm=len(group.cases) - len(own))
 
 
-def vm_groups(project: Project, environment: dict[str, str],
-              groups: list[Group]) -> Iterator[Group]:
+def vm_groups(project: Project, programs: Programs, groups: list[Group]) -> Iterator[Group]:
+    environment = test_environment(project, programs.stages)
     runs = [Run(f"lab VM {group.name}", group.cases, environment, group.program)
             for group in groups if any(map(wants_vm, group.cases))]
     for run, outcome in zip(runs, ask_vm(project, runs)):
         yield Group(run.name, outcome.cases, outcome.seconds)
 
 
-def suite_groups(project: Project, bin: Path, text: str,
+def suite_groups(project: Project, programs: Programs, text: str,
                  none_runs_here: Callable[[], None] = lambda: None) -> Iterator[Group]:
     """Each as soon as it has finished; with no machine to be had, its tests say what it takes."""
-    environment = test_environment(project, bin)
     problem = why_no_vm(project)
     done: list[Group] = []
-    for group in native_groups(project, environment, text):
+    for group in native_groups(project, programs, text):
         done.append(group)
         if problem:
             yield replace(group, cases=[with_remedy(case, problem) for case in group.cases])
@@ -167,34 +182,41 @@ def suite_groups(project: Project, bin: Path, text: str,
             yield set_aside(group)
     none_runs_here()
     if not problem:
-        yield from vm_groups(project, environment, done)
+        yield from vm_groups(project, programs, done)
 
 
-def whole_suite(project: Project, bin: Path) -> Iterator[Group]:
+def read_or_build(project: Project, name: str) -> tuple[Finding, float]:
+    if name != AHEAD:
+        return run_timed(project, name)
+    build_ahead(project)
+    return Finding(), 0.0
+
+
+def whole_suite(project: Project, programs: Programs) -> Iterator[Group]:
     lanes: dict[str, Lane] = {}
     with ExitStack() as stack:
         def begin(names: Sequence[str], niceness: int) -> None:
-            lane = Lane(partial(run_timed, project), names, niceness,
+            lane = Lane(partial(read_or_build, project), names, niceness,
                         project.build / f"beside-{names[0]}.log")
             lanes.update(dict.fromkeys(names, stack.enter_context(lane)))
 
-        begin(READING, NICE_TO_ALL)
+        begin((*READING, AHEAD), NICE_TO_ALL)
         others = [name for name in CHECKS if name not in (*READING, *OWN)]
-        yield from suite_groups(project, bin, "", lambda: begin(others, NICE_TO_VM))
+        yield from suite_groups(project, programs, "", lambda: begin(others, NICE_TO_VM))
         for name in CHECKS:
             told = lanes[name].finding(name) if name in lanes else run_timed(project, name)
             yield check_group(name, *told)
 
 
-def some_groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
-    yield from suite_groups(project, bin, text)
+def some_groups(project: Project, programs: Programs, text: str) -> Iterator[Group]:
+    yield from suite_groups(project, programs, text)
     for name in CHECKS:
         if contains(name, text):
             yield run_dev_check(project, name)
 
 
-def groups(project: Project, bin: Path, text: str) -> Iterator[Group]:
-    return some_groups(project, bin, text) if text else whole_suite(project, bin)
+def groups(project: Project, programs: Programs, text: str) -> Iterator[Group]:
+    return some_groups(project, programs, text) if text else whole_suite(project, programs)
 
 
 def show_not_run(cases: list[Case]) -> None:
@@ -212,23 +234,25 @@ def closing_line(cases: list[Case]) -> str:
     return f"{count['passed']} passed, {count['failed']} failed, {count['not_run']} skipped"
 
 
-def build_all(project: Project) -> Path:
-    tree = preset_tree(project, "dev")
-    took = build(project, tree, "stages", "unit_tests", "attacks")
+def build_all(project: Project, sanitizers: bool) -> Programs:
+    tested, started = preset_tree(project, "dev"), preset_tree(project, "lab")
+    if sanitizers:
+        started = tested
+    took = build(project, started, "stages", "attacks") + build(project, tested, "unit_tests")
     say(f"{'build':<24}{painted('ok')}{seconds(took):>44}")
-    return tree.bin
+    return Programs(tested.bin, started.bin)
 
 
 def run(project: Project, args: argparse.Namespace) -> int:
     try:
-        bin = build_all(project)
+        programs = build_all(project, args.sanitizers)
     except BuildError as error:
         show_build_error(error, project.root)
         print(f"course: {error}", file=sys.stderr, flush=True)
         say("0 passed, 1 failed, 0 skipped")
         return BUILD
     cases: list[Case] = []
-    for group in groups(project, bin, args.text):
+    for group in groups(project, programs, args.text):
         if group.cases or group.in_vm:
             show(group)
             cases += group.cases

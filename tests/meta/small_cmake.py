@@ -21,13 +21,22 @@ target_link_libraries(test_ch01 PRIVATE tenon_ch01)
 add_custom_target(unit_tests DEPENDS test_ch01)
 """
 
-# One that holds the chapter's library, as a later chapter's does, and one that does not.
+# One that holds the chapter's library, as a later chapter's does; one that takes nothing but the
+# second file out of it; one that does not have it; and one that makes an object of its own of the
+# first file, by a command that is none for the library.
 MORE_PROGRAMS = """\
 add_executable(test_ch02 tests/test_ch01.cpp)
 target_link_libraries(test_ch02 PRIVATE tenon_ch01)
+file(WRITE ${CMAKE_BINARY_DIR}/close.cpp
+     "namespace tenon { int close_box(int); }\nint main() { return tenon::close_box(1); }")
+add_executable(test_ch03 ${CMAKE_BINARY_DIR}/close.cpp)
+target_link_libraries(test_ch03 PRIVATE tenon_ch01)
 file(WRITE ${CMAKE_BINARY_DIR}/alone.cpp "int main() {}")
 add_executable(test_common ${CMAKE_BINARY_DIR}/alone.cpp)
-add_dependencies(unit_tests test_ch02 test_common)
+add_dependencies(unit_tests test_ch02 test_ch03 test_common)
+add_executable(lone-lid EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/alone.cpp
+               ${exercises}/01-boxes/open.cpp)
+target_compile_options(lone-lid PRIVATE -fno-such-thing)
 """
 
 PRESETS = """\

@@ -9,8 +9,9 @@ from conftest import call
 from kit import check, start
 from kit.bench import Bench, Variant
 from kit.catalog import load_catalog
-from kit.dev_builds import check_mutants, check_reference, check_todo
-from kit.dev_tools import check_tidy
+from kit.catch2 import Case
+from kit.dev_builds import check_mutants, check_reference, check_todo, uses_problems
+from kit.dev_tidy import check_tidy
 from kit.errors import BuildError
 from kit.learner import load_learner
 
@@ -94,6 +95,29 @@ def test_a_test_that_lacks_its_uses_tag_is_found(built, edit):
         "[01.1] nor [uses-01.1]: -99"]
 
 
+def test_a_test_that_does_not_call_what_it_is_about_is_found(built, edit):
+    """Then the linker leaves the task's file out of the program."""
+    edit("tests/test_ch01.cpp", "tenon::open_box", "+[](int lid) { return lid + 1; }")
+    assert check_todo(built).problems == [
+        "01.1: test 'a box opens when asked' passes with the starter"]
+
+
+@pytest.mark.parametrize(("tags", "met", "status", "said"), [
+    (("uses-01.2",), "01.2", "failed", ""),
+    (("uses-01.1",), "01.2", "failed", "[uses-01.2]: gone"),
+    ((), "01.1", "failed", "[uses-01.1]: gone"),
+    # In a child, or lost on the way: then any task of the chapter may be it.
+    (("uses-01.1",), "", "failed", ""),
+    (("uses-02.1",), "", "failed", "[uses-01.N]: gone"),
+    ((), "", "passed", ""),
+])
+def test_a_later_chapters_test_names_the_task_that_it_met(built, tags, met, status, said):
+    chapter = load_catalog(built).chapters[0]
+    case = Case("x", status, tags, observed="gone", not_implemented=met)
+    assert uses_problems(chapter, [case]) == ([
+        f"01: test 'x' fails with the chapter's starters, but is not tagged {said}"] if said else [])
+
+
 def test_the_mutant_is_caught_and_named(built):
     assert check_mutants(built).problems == []
 
@@ -111,30 +135,68 @@ def test_a_mutant_that_proves_nothing_is_found(built, edit, name, old, new, said
     assert said in check_mutants(built).problems[0]
 
 
-@pytest.mark.skipif(not shutil.which("clang-tidy"), reason="clang-tidy is not installed")
-def test_tidy_remembers_what_was_clean(built, edit):
-    (built.root / ".clang-tidy").write_text("Checks: '-*,readability-else-after-return'\n",
-                                            encoding="utf-8")
-    assert check_tidy(built).problems == []
+@pytest.fixture
+def tidy(built):
+    """Which checks: the small course is read by them."""
+    if not shutil.which("clang-tidy"):
+        pytest.skip("clang-tidy is not installed")
+
+    def read(checks: str) -> list[str]:
+        (built.root / ".clang-tidy").write_text(f"Checks: '-*,{checks}'\n", encoding="utf-8")
+        return check_tidy(built).problems
+    return read
+
+
+def test_tidy_remembers_what_was_clean(built, edit, tidy):
+    assert tidy("readability-else-after-return") == []
     clean = built.build / "tidy-clean"
     assert len(list(clean.iterdir())) == 2
     edit("solutions/01-boxes/open.cpp", "return lid + 1;",
          "if (lid > 0) { return lid + 1; } else { return 1; }")
-    assert "else" in check_tidy(built).problems[0]
+    assert "else" in tidy("readability-else-after-return")[0]
 
 
-def test_a_variant_is_built_into_the_programs_that_hold_its_library(built):
+def test_tidy_names_the_file_and_line_where_others_are_read_with_it(built, edit, tidy):
+    edit("solutions/01-boxes/open.cpp", "return lid + 1;", "int* none = 0; return lid + !none;")
+    [found] = tidy("modernize-use-nullptr")
+    assert found.startswith("solutions/01-boxes/open.cpp:8:17: error: use nullptr")
+    assert len(list((built.build / "tidy-clean").iterdir())) == 1
+
+
+def test_tidy_reads_files_that_give_one_name_to_two_things(built, edit, tidy):
+    for name in ("open", "close"):
+        edit(f"solutions/01-boxes/{name}.cpp", "namespace tenon {",
+             "namespace {\nint* lid_of() { return 0; }\n}\nnamespace tenon {")
+    found = tidy("modernize-use-nullptr")
+    assert sorted(line.split(":")[0] for line in found) == [
+        "solutions/01-boxes/close.cpp", "solutions/01-boxes/open.cpp"]
+
+
+def test_tidy_sees_a_using_that_only_a_neighbour_uses(edit, tidy):
+    edit("solutions/01-boxes/open.cpp", "namespace tenon {",
+         "namespace boxes {\nint lids();\n}\nusing boxes::lids;\n\nnamespace tenon {")
+    edit("solutions/01-boxes/close.cpp", "return lid - 1;", "return lid - (0 * lids());")
+    edit("solutions/01-boxes/close.cpp", "namespace tenon {",
+         "namespace boxes {\nint lids();\n}\nusing boxes::lids;\n\nnamespace tenon {")
+    [found] = tidy("misc-unused-using-decls")
+    assert found.startswith("solutions/01-boxes/open.cpp:")
+
+
+def test_a_variant_is_built_into_the_programs_that_hold_its_file(built):
     """And its neighbours in the library stay the reference's."""
     (built.root / "CMakeLists.txt").write_text(small_cmake.CMAKE + small_cmake.MORE_PROGRAMS,
                                                encoding="utf-8")
     bench = Bench(built, load_catalog(built))
-    shut = Variant("shut", bench.catalog.chapters[0], "open.cpp", conftest.OPEN_CPP.replace(
-        "lid + 1", "lid"))
-    broken = Variant("broken", shut.chapter, "close.cpp", "int x = y;\n")
-    with bench.made([shut, broken]) as made:
+    shut = Variant("shut", bench.catalog.chapters[0],
+                   {"open.cpp": conftest.OPEN_CPP.replace("lid + 1", "lid")})
+    broken = Variant("broken", shut.chapter, {"close.cpp": "int x = y;\n"})
+    with bench.made([shut, broken],
+                    lambda variant: ["test_ch01", *bench.others_affected(variant)]) as made:
         first, second = made
         assert [program.name for program in first.programs] == ["test_ch01", "test_ch02"]
         cases = [case for run in bench.runs(first) for case in run.cases]
     assert [case.status for case in cases] == ["failed", "passed"] * 2
+    closed = Variant("closed", shut.chapter, {"close.cpp": "", "open.cpp": ""})
+    assert bench.others_affected(closed) == ["test_ch02", "test_ch03"]
     assert second.error and "broken/close.cpp:1:9: error" in second.error.output
     assert not bench.room.exists()

@@ -13,7 +13,7 @@ from kit.errors import CourseError
 from kit.guest import Run, ask_vm, completed, with_remedy
 from kit.layout import this_project
 from kit.pytests import pytest_told
-from kit.suite import closing_line, run_pytest, suite_groups
+from kit.suite import Programs, closing_line, run_pytest, suite_groups
 from kit.timing import is_emulated, scaled, time_factor
 
 # As Catch2: lists the tests of a file, else reports each that is named, as the body says.
@@ -255,7 +255,7 @@ def test_a_file_that_cannot_be_read_fails(project):
 def all_groups(project, program, monkeypatch, text: str = ""):
     monkeypatch.setattr(suite, "SHELL_TESTS", ("tests/meta",))
     path = program("test_a", "say one passed; say two failed; say three not_run 'no rdma'")
-    return list(suite_groups(project, path.parent, text))
+    return list(suite_groups(project, Programs(path.parent, path.parent), text))
 
 
 def test_the_suite_leaves_nothing_out(with_pytest, lab_vm, program, monkeypatch):

@@ -241,14 +241,3 @@ def test_a_check_without_a_machine_is_not_run(authored, lab_vm, name, monkeypatc
 def test_what_is_wrong_there_is_found(authored, edit, name, file, old, new, said):
     edit(file, old, new)
     assert any(said in problem for problem in getattr(dev_builds, name)(authored).problems)
-
-
-@needs_ninja
-def test_a_starters_tests_in_the_lab_vm_are_those_of_its_chapter(authored):
-    """The others' run here only, if they can."""
-    chapter = dev_builds.load_catalog(authored).chapters[0]
-    case = guest.Case("x", "not_run", reason="lab VM: y")
-    other = guest.Run("01.1 test_ch02", [case], {}, authored.build / "test_ch02")
-    assert not dev_builds.of_chapter(other, chapter).waiting
-    own = guest.Run("01.1 test_ch01", [case], {}, authored.build / "test_ch01")
-    assert dev_builds.of_chapter(own, chapter).waiting == ["x"]

@@ -110,7 +110,9 @@ def whole(project, monkeypatch):
     (project.root / "tests/meta/test_x.py").touch()
     for name in dev.CHECKS:
         monkeypatch.setitem(dev.CHECKS, name, named(name))
-    return lambda: list(suite.groups(project, project.build, "")), log
+    monkeypatch.setattr(suite, "build_ahead", named("ahead"))
+    programs = suite.Programs(project.build, project.build)
+    return lambda: list(suite.groups(project, programs, "")), log
 
 
 def test_the_checks_are_told_last_and_in_their_order(whole):
@@ -131,6 +133,21 @@ def test_what_runs_tests_itself_waits_for_ours(whole):
     assert all(words.index(name) > words.index("tests/meta") for name in waiting)
     assert len({process[name] for name in waiting}) == 1
     assert process["reference"] == os.getpid() not in (process["todo"], process["tidy"])
+
+
+def test_what_others_need_is_built_beside_the_tests(whole):
+    """After tidy, in its process: that one has the lock of the tree that tidy reads."""
+    run, log = whole
+    run()
+    lines = [line.split() for line in log.read_text().splitlines() if " " in line]
+    process = dict(lines)
+    assert process["ahead"] == process["tidy"]
+    assert list(process).index("tidy") < list(process).index("ahead")
+
+
+def test_a_build_ahead_that_fails_is_left_to_those_who_need_it(built, edit):
+    edit("solutions/01-boxes/open.cpp", "return lid + 1;", "return lip;")
+    dev_builds.build_ahead(built)
 
 
 def test_every_check_that_runs_beside_is_one():

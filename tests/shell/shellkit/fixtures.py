@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from shellkit import cgroups, images, kernel, leaks, network
+from shellkit import attended, bundles, cgroups, images, kernel, leaks, network
 from shellkit.programs import Programs
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -128,7 +128,7 @@ def bin(host) -> Path:
         pytest.skip("needs the stage programs: cmake --build --preset dev --target stages")
     folder = host.base / "bin"
     folder.mkdir()
-    for program in sorted(found.glob("ch[0-9][0-9]")):
+    for program in [*sorted(found.glob("ch[0-9][0-9]")), *found.glob("tenon-init")]:
         shutil.copy(program, folder)
     return folder
 
@@ -165,7 +165,7 @@ def leak_check(host, scratch, declared, started):
     """After each test all is as before, or the test fails and says what is not."""
     before = leaks.snapshot(host.rootfs)
     yield
-    found = leaks.snapshot(host.rootfs, before, started).leaks_since(before, declared)
+    found = leaks.snapshot_after(host.rootfs, before, started).leaks_since(before, declared)
     leaks.unmount_new(before)
     for name in sorted(declared, reverse=True):
         remove(host.rootfs / name)
@@ -282,6 +282,28 @@ def image(rootfs, scratch):
     return make
 
 
+@pytest.fixture
+def bundle(bin, host, rootfs, scratch) -> bundles.Bundles:
+    """bundle({"hostname": "one"}): a folder with a config.json, see bundles.py."""
+    if not (bin / "ch06").is_file():
+        pytest.skip("needs ch06: cmake --build --preset dev --target stages")
+    return bundles.Bundles(scratch, rootfs, host.real_root)
+
+
+@pytest.fixture
+def ch07(bin, run, bundle) -> attended.Attended:
+    """ch07's verbs on bundles of the test's own: see attended.py."""
+    if not ((bin / "ch07").is_file() and (bin / "tenon-init").is_file()):
+        pytest.skip("needs ch07 and tenon-init: cmake --build --preset dev --target stages")
+    return attended.Attended(run, bundle)
+
+
+@pytest.fixture
+def ch07_at_home(limited, bundle) -> attended.Attended:
+    """The same, started in a group of the test's own."""
+    return attended.Attended(limited, bundle)
+
+
 @pytest.fixture(scope="session")
 def busybox_layer(host) -> bytes:
     """The archive of the shared root file system."""
@@ -338,6 +360,15 @@ def rng(request) -> random.Random:
 def real_root(host) -> None:
     if not host.real_root:
         pytest.skip("needs root: only it can change to other users or see other users' mounts")
+
+
+@pytest.fixture
+def no_sanitizers(bin):
+    """no_sanitizers("why"): skips where the programs make system calls that are not theirs."""
+    def need(reason: str) -> None:
+        if b"libubsan" in (bin / "ch02").read_bytes():
+            pytest.skip(f"needs programs without sanitizers: {reason}")
+    return need
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import ctypes
 import os
 import select
 import struct
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def wait_for_end(pid_fd: int, seconds: float) -> bool:
     poller = select.poll()
     poller.register(pid_fd, select.POLLIN)
     return bool(poller.poll(int(seconds * 1000)))
+
+
+def wait_until(condition, seconds: float) -> bool:
+    """For what no descriptor tells: asks again and again, until it is so or time is up."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
 
 
 class FolderWatch:

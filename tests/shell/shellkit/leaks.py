@@ -106,11 +106,16 @@ def is_ours(name: str, makers: set[int]) -> bool:
     return found is not None and int(found.group(1)) in makers
 
 
-def cgroups(makers: set[int]) -> frozenset[str]:
-    """Those of our makers, and all below: others may use this machine at the same time."""
+def cgroups() -> list[str]:
+    """All groups, each after the one that it is in."""
     tops = {mount.point for mount in outside.mounts() if mount.fstype == "cgroup2"}
+    return [folder for top in tops for folder, _, _ in os.walk(top)]
+
+
+def cgroups_of(makers: set[int]) -> frozenset[str]:
+    """Those of our makers, and all below: others may use this machine at the same time."""
     found: set[str] = set()
-    for folder in (folder for top in tops for folder, _, _ in os.walk(top)):
+    for folder in cgroups():
         if os.path.dirname(folder) in found or is_ours(os.path.basename(folder), makers):
             found.add(folder)
     return frozenset(found)
@@ -149,8 +154,13 @@ def unmount_new(before: Snapshot) -> None:
             kernel.umount(point)
 
 
-def snapshot(root: Path | None, before: Snapshot | None = None,
-             started: set[int] = frozenset()) -> Snapshot:
+def snapshot(root: Path | None) -> Snapshot:
+    """Before the test. A group that is there now is not ours, though its maker's pid may come
+    again."""
+    return Snapshot(own_mounts(), descendants(), links(), frozenset(cgroups()), tree(root))
+
+
+def snapshot_after(root: Path | None, before: Snapshot, started: set[int]) -> Snapshot:
     """`started`: the pids of the programs that ran, whose groups would be ours."""
-    processes = settle(before.processes) if before else descendants()
-    return Snapshot(own_mounts(), processes, links(), cgroups({os.getpid(), *started}), tree(root))
+    return Snapshot(own_mounts(), settle(before.processes), links(),
+                    cgroups_of({os.getpid(), *started}), tree(root))

@@ -167,7 +167,7 @@ class Connected(Programs):
     rootfs: Path | None = None
 
     def command(self, program: str, *words) -> list[str]:
-        assert program == "ch05"
+        assert program >= "ch05", "earlier programs have no network state"
         return [*self.host.launcher, str(self.bin / program), "run", "--network-state",
                 str(self.state), *map(str, words)]
 

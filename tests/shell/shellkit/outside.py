@@ -82,3 +82,11 @@ def environment(pid: int) -> dict[str, str]:
 def inside(pid: int, path: str) -> Path:
     """The way to a file in a container. Links with absolute targets lead to the host's."""
     return Path(f"/proc/{pid}/root") / path.lstrip("/")
+
+
+def namespaces_or_none(pid: int, kind: str = "pid") -> str | None:
+    """As namespaces(), for a process that may be gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/{kind}")
+    except OSError:
+        return None

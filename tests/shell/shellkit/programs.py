@@ -147,20 +147,25 @@ class Container:
     pid_file: Path
     pid: int = 0
     said: list[str] = field(default_factory=list)
+    rest: bytes = b""
 
     def write(self, text: str) -> None:
         os.write(self.process.stdin.fileno(), text.encode())
 
-    def wait_until_ready(self) -> None:
-        deadline, buffer = time.monotonic() + PATIENCE, b""
-        while READY not in self.said:
+    def wait_for(self, line: str) -> None:
+        """Until it has said that; what it says is in `said`, line by line."""
+        deadline = time.monotonic() + PATIENCE
+        while line not in self.said:
             left = max(deadline - time.monotonic(), 0)
             ready, _, _ = select.select([self.process.stdout], [], [], left)
             chunk = os.read(self.process.stdout.fileno(), 65536) if ready else b""
             if not chunk:
-                raise AssertionError(f"the container did not start: {self.end()}")
-            *whole, buffer = (buffer + chunk).split(b"\n")
+                raise AssertionError(f"it did not say {line!r}: {self.said} {self.end()}")
+            *whole, self.rest = (self.rest + chunk).split(b"\n")
             self.said += [line.decode(errors="replace") for line in whole]
+
+    def wait_until_ready(self) -> None:
+        self.wait_for(READY)
         self.said.remove(READY)
 
     def end(self) -> Result:

@@ -1,0 +1,64 @@
+#!/bin/sh
+# What an orphan costs where nobody reaps it: an entry in the process table, for as long as the
+# container lives. A shell leaves 50 children and becomes `sleep`; then the zombies are counted, from
+# outside, by their state in /proc: without an init, and with one.
+#
+# TENON_BIN     folder of ch07 and of tenon-init
+# TENON_ROOTFS  a root file system with busybox
+# Exit status: 0 the claim holds, 1 it does not, 2 it cannot be measured here.
+set -u
+: "${TENON_BIN:?the folder of ch07}" "${TENON_ROOTFS:?a root file system with busybox}"
+
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+trap 'exit 2' HUP INT TERM
+orphans=50
+
+user=
+[ "$(id -u)" = 0 ] || user=', {"type": "user"}'
+cat > "$work/config.json" <<END
+{ "ociVersion": "1.0.2",
+  "process": { "user": {"uid": 0, "gid": 0}, "args": ["sh"], "env": ["PATH=/bin"], "cwd": "/" },
+  "root": { "path": "$TENON_ROOTFS", "readonly": true },
+  "mounts": [ { "destination": "/proc", "type": "proc", "source": "proc" },
+              { "destination": "/dev", "type": "tmpfs", "source": "tmpfs" } ],
+  "linux": { "namespaces": [ {"type": "mount"}, {"type": "pid"}$user ] } }
+END
+
+# They end after the shell has become sleep: what is left of them, it leaves to pid 1.
+leave="i=0; while [ \$i -lt $orphans ]; do sh -c 'sleep 0.5 & exit'; i=\$((i + 1)); done"
+
+row() { printf '%-36s  %s %s\n' "$1" "$2" processes; }
+
+children_in_state() {  # PID STATES
+    for child in $(cat "/proc/$1/task/$1/children"); do
+        sed -n "s/^State:[[:space:]]*\\([$2]\\).*/\\1/p" "/proc/$child/status" 2> /dev/null
+    done | wc -l
+}
+
+# $1 is how many children of pid 1 run in the end: an init's payload is one.
+count_zombies() {  # RUNNING OPTION...
+    running=$1
+    shift
+    rm -f "$work/pid"
+    mkfifo "$work/up" || exit 2
+    "$TENON_BIN/ch07" run --bundle "$work" --pid-file "$work/pid" "$@" -- \
+        sh -c "$leave; echo up; exec sleep 1000" > "$work/up" &
+    program=$!
+    read -r _ < "$work/up" || exit 2
+    rm "$work/up"
+    pid=$(cat "$work/pid")
+    while [ "$(children_in_state "$pid" RSD)" -gt "$running" ]; do sleep 0.05; done
+    zombies=$(children_in_state "$pid" Z)
+    kill -9 $program
+    wait $program 2> /dev/null
+}
+
+count_zombies 0
+alone=$zombies
+row 'zombies, the command is pid 1' "$alone"
+count_zombies 1 --init
+init=$zombies
+row 'zombies, tenon-init is' "$init"
+
+[ "$alone" = "$orphans" ] && [ "$init" = 0 ]

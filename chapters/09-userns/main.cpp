@@ -1,0 +1,117 @@
+// ch09: ch08's container, whose root is nobody on the host.
+#include "tenon/attended.hpp"
+#include "tenon/bundle_plan.hpp"
+#include "tenon/joined_privileges.hpp"
+#include "tenon/network_options.hpp"
+#include "tenon/privileged_launch.hpp"
+#include "tenon/process_settings.hpp"
+#include "tenon/provenance.hpp"
+#include "tenon/remapping.hpp"
+#include "tenon/rootfs_options.hpp"
+#include "tenon/stage.hpp"
+#include "tenon/stage_app.hpp"
+#include "tenon/unwritable.hpp"
+
+namespace {
+
+using Arguments = std::span<char* const>;
+
+struct RunOptions {
+    tenon::NamespaceOptions launch;
+    tenon::NetworkOptions network;
+    tenon::AttendOptions attend;
+    tenon::PrivilegeOptions privileges;
+    tenon::UsernsOptions userns;
+    std::string bundle = ".";
+};
+
+// In the container's root: to the end of what is ours.
+[[noreturn]] void become_the_process(tenon::Attended& attended, const tenon::oci::Process& process,
+                                     const tenon::Privileges& privileges,
+                                     tenon::PreparedPrivileges& prepared,
+                                     const tenon::SyncSocket& to_parent) {
+    attended.enter_session();
+    tenon::enter_working_directory(process);
+    tenon::apply_process_limits(process);
+    const auto become = [&](const std::function<void()>& last_step) {
+        attended.become({process.args, process.env}, last_step);
+    };
+    tenon::exec_with_privileges(privileges, prepared, become, to_parent);
+}
+
+int run(RunOptions& options, Arguments arguments) {
+    tenon::protect_own_binary(arguments);
+    tenon::apply_explain(options.launch);
+    tenon::Bundle bundle = tenon::open_bundle(options.bundle);
+    tenon::replace_command(bundle.spec, options.launch.command);
+    tenon::Remapping remapping(options.userns, bundle.spec, {arguments.begin(), arguments.end()});
+    const tenon::CallerPowers powers = tenon::own_powers(tenon::has_user_namespace(bundle.spec));
+    bundle.spec = tenon::apply_privilege_options(bundle.spec, options.privileges, powers);
+    const tenon::oci::Process& process = *bundle.spec.process;
+    const tenon::Privileges privileges = tenon::decide_privileges(bundle.spec, process, powers);
+    tenon::BundlePlan plan = tenon::plan_bundle(bundle.spec, tenon::in_initial_user_namespace());
+    tenon::apply_mount_label(privileges.labels.mount_label, plan.mounts);
+    plan.namespaces.pid_file = options.launch.pid_file;
+    tenon::apply_network_mode(options.network, plan.namespaces);
+    tenon::PreparedPrivileges prepared =
+        tenon::prepare_privileges(privileges, bundle.spec, bundle.path, "creating");
+    remapping.prepare(bundle, plan);
+    tenon::Attended attended(options.attend, process, tenon::own_program(arguments));
+    attended.check(plan.namespaces.create);
+    plan.namespaces.attendant = attended.attendant();
+    const auto child_main = [&](tenon::SyncSocket& to_parent) -> int {
+        const auto inside = remapping.enter_as_root(bundle, plan, to_parent);
+        tenon::apply_names(plan.namespaces);
+        tenon::bring_up_own_loopback(options.network, plan.namespaces);
+        tenon::apply_kernel_settings(bundle.spec, plan.namespaces);
+        tenon::enter_bundle_root(inside.root, inside.opened.plan);
+        become_the_process(attended, process, privileges, prepared, to_parent);
+    };
+    return tenon::run_in_network(options.network, plan.namespaces, plan.cgroup, child_main);
+}
+
+int exec(tenon::ExecOptions& options, const tenon::JoinOptions& join, Arguments arguments) {
+    tenon::protect_own_binary(arguments);
+    tenon::apply_explain(options.namespaces);
+    const tenon::RunningContainer container = tenon::open_container(options.target);
+    const tenon::oci::Spec spec = tenon::spec_of_container(container, join);
+    const tenon::CallerPowers powers = tenon::own_powers(tenon::has_user_namespace(container));
+    const tenon::oci::Process process =
+        tenon::process_to_join(options, join, spec, powers, container.environment);
+    const tenon::Privileges privileges = tenon::decide_privileges(spec, process, powers);
+    tenon::PreparedPrivileges prepared =
+        tenon::prepare_privileges(privileges, spec, join.bundle, "running");
+    tenon::Attended attended(options.attend, process, tenon::own_program(arguments));
+    options.namespaces.attendant = attended.attendant();
+    const auto child_main = [&](tenon::SyncSocket& to_parent) -> int {
+        become_the_process(attended, process, privileges, prepared, to_parent);
+    };
+    return tenon::run_in_container(container, options.namespaces, child_main);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    tenon::StageApp stage{"ch09", "a container whose root is nobody on the host",
+                          tenon::version_text("ch09", 9)};
+    const Arguments arguments{argv, static_cast<std::size_t>(argc)};
+    RunOptions for_run;
+    CLI::App& run_verb = stage.add_verb("run", "run the container of a bundle");
+    tenon::declare_launch_options(run_verb, for_run.launch);
+    tenon::declare_bundle_option(run_verb, for_run.bundle);
+    tenon::declare_network_options(run_verb, for_run.network);
+    tenon::declare_init_options(run_verb, for_run.attend);
+    tenon::declare_privilege_options(run_verb, for_run.privileges);
+    tenon::declare_userns_options(run_verb, for_run.userns);
+    tenon::ExecOptions for_exec;
+    tenon::JoinOptions join;
+    CLI::App& exec_verb = stage.add_verb("exec", "run one more command in a container");
+    tenon::declare_launch_options(exec_verb, for_exec.namespaces);
+    tenon::declare_exec_options(exec_verb, for_exec);
+    tenon::declare_join_options(exec_verb, join);
+    const auto run_body = [&] { return run(for_run, arguments); };
+    const auto exec_body = [&] { return exec(for_exec, join, arguments); };
+    return tenon::run_verbs(stage.app(), arguments,
+                            {{&run_verb, run_body, &for_run.launch.command, true},
+                             {&exec_verb, exec_body, &for_exec.namespaces.command, true}});
+}

@@ -1,46 +1,21 @@
 """Each chapter's escape works before it and fails after it; and images that lie get nowhere."""
 
+import json
 import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from kit.backend import attack_reason
-from kit.catalog import read_chapter
-from kit.machine import in_lab_vm, read_cgroups
+from kit.machine import in_lab_vm
 
-from shellkit import outside
+from shellkit import bundles, outside
+from shellkit.bundles import plus
 from shellkit.fixtures import ROOT
 from shellkit.kernel import FolderWatch
-from shellkit.programs import PATIENCE, Result
+from shellkit.programs import NOBODY, PATIENCE, Result
 
 CHAPTERS = sorted(path.parent.parent.name for path in ROOT.glob("chapters/*/attack/run.sh"))
-
-
-def skip_unless_here(chapter: str) -> None:
-    """An attack that would harm the host runs in the lab VM only."""
-    found, problems = read_chapter(ROOT / "chapters" / chapter)
-    assert not problems
-    reason = attack_reason(found, read_cgroups(os.geteuid() == 0))
-    if reason:
-        pytest.skip(reason)
-
-
-@pytest.fixture
-def attack_of(bin):
-    """The built attack programs of a chapter."""
-    def find(chapter: str) -> Path:
-        skip_unless_here(chapter)
-        given = os.environ.get("TENON_BIN")
-        trees = [Path(given).parent] if given else []
-        trees += [ROOT / "build/dev", ROOT / "build/lab"]
-        found = next((tree / "attack" / chapter for tree in trees
-                      if (tree / "attack" / chapter).is_dir()), None)
-        if found is None:
-            pytest.skip("needs the attack programs: cmake --build --preset lab --target attacks")
-        return found
-    return find
 
 
 @pytest.fixture
@@ -382,3 +357,168 @@ def test_a_racing_swap_of_the_target_never_leads_out(run, image, scratch, secret
     print(f"{outcomes[0]} started, {outcomes[125]} refused, {rounds.strip()} rounds of swaps")
     assert int(rounds) > STARTS, "the race was hardly run"
     untouched(folder, text)
+
+
+# --- chapter 08: one capability, one door ---------------------------------------------------
+
+@pytest.fixture
+def boxed(run, bundle, attack_of, scratch):
+    """boxed({...}, "--cap-add", "X", "--", "raw_device", ...): an attack program in ch08."""
+    attacks = attack_of("08-privileges")
+    shared = scratch / "shared"
+    shared.mkdir()
+    (shared / "file").write_text("mine", encoding="ascii")
+    mounts = plus({"destination": "/attack", "source": str(attacks), "type": "bind",
+                   "options": ["bind", "ro"]},
+                  {"destination": "/shared", "source": str(shared), "type": "bind",
+                   "options": ["bind", "ro"]})
+
+    def go(change: dict, *words, **settings) -> Result:
+        split = words.index("--")
+        folder = bundle({"mounts": mounts, "root": {"readonly": False}} | change, own_root=True)
+        return run("ch08", "--bundle", folder, *words[:split], "--",
+                   f"/attack/{words[split + 1]}", *words[split + 2:], **settings)
+    return go
+
+
+def needs_and_suffices(boxed, capability: str, change: dict, *command) -> Result:
+    refused = boxed(change, "--cap-add", "ALL", "--cap-drop", capability, "--", *command)
+    assert refused.code == 3 and b"not permitted" in refused.out, refused
+    allowed = boxed(change, "--cap-drop", "ALL", "--cap-add", capability, "--", *command)
+    assert allowed.code == 0, allowed
+    return allowed
+
+
+def test_a_file_outside_takes_cap_dac_read_search(boxed, real_root, secret, attack_of):
+    folder, text = secret
+    handle = subprocess.run([attack_of("08-privileges") / "open_by_handle", folder / "secret"],
+                            capture_output=True, text=True, check=False).stdout.strip()
+    if not handle:
+        pytest.skip("needs a file system with handles")
+    done = needs_and_suffices(boxed, "DAC_READ_SEARCH", {}, "open_by_handle", "/", handle)
+    assert text in done.out.decode()
+
+
+def test_a_device_takes_cap_mknod(boxed, real_root):
+    # /dev/zero, by number: it is everybody's. The root file system is not nodev.
+    needs_and_suffices(boxed, "MKNOD", {"process": {"cwd": "/root"}}, "raw_device", "c", "1", "5")
+
+
+def test_another_users_process_takes_cap_sys_ptrace(boxed, bundle, real_root):
+    neighbour = subprocess.Popen(["/bin/sh", "-c", "echo up; read -r _"], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, env={"PASSWORD": "sesame"},
+                                 user=NOBODY, group=NOBODY, extra_groups=[])
+    try:
+        neighbour.stdout.readline()
+        kept = [ns for ns in bundle.config()["linux"]["namespaces"] if ns["type"] != "pid"]
+        done = needs_and_suffices(boxed, "SYS_PTRACE", {"linux": {"namespaces": kept}},
+                                  "trace_neighbour", neighbour.pid, "PASSWORD")
+        assert "PASSWORD=sesame" in done.out.decode()
+        assert neighbour.poll() is None
+    finally:
+        neighbour.communicate()
+
+
+def test_a_read_only_mount_takes_cap_sys_admin(boxed, scratch):
+    needs_and_suffices(boxed, "SYS_ADMIN", {}, "mount_again", "remount", "/shared", "file")
+    assert (scratch / "shared/file").read_text(encoding="ascii") == "attacker"
+
+
+def test_the_kernels_way_to_all_capabilities_is_closed_by_a_filter_only(boxed, scratch):
+    words = ("--cap-drop", "ALL", "--", "mount_again", "userns", "/shared")
+    assert boxed({}, *words).code == 0
+    rule = {"names": ["unshare"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}
+    policy = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+    done = boxed({"linux": {"seccomp": policy}}, *words)
+    assert (done.code, done.out) == (3, b"unshare: Operation not permitted\n"), done
+    assert (scratch / "shared/file").read_text(encoding="ascii") == "mine"
+
+
+def test_a_set_user_id_file_gives_nothing_to_who_has_no_new_privs(run, real_root, bundle,
+                                                                 attack_of):
+    """An attack as root's own file with the bit, run by an ordinary user: execve makes it root, with
+    all of the bounding set."""
+    change = {"process": {"user": {"uid": 4711, "gid": 4711}, "noNewPrivileges": True,
+                          "cwd": "/tmp"},
+              "root": {"readonly": False}}
+    for flag, code in (("true", 3), ("false", 0)):
+        folder = bundle(change, own_root=True)
+        (folder / "rootfs/tmp").chmod(0o1777)
+        program = folder / "rootfs/bin/raw_device"
+        program.write_bytes((attack_of("08-privileges") / "raw_device").read_bytes())
+        program.chmod(0o4755)
+        done = run("ch08", "--bundle", folder, "--cap-add", "MKNOD", "--security-opt",
+                         f"no-new-privileges={flag}", "--", "/bin/raw_device", "c", "1", "5")
+        assert done.code == code, done
+
+
+def test_landlock_leaves_one_folder(run, attack_of, scratch):
+    """No privilege is needed, and none helps: not even root opens what lies outside."""
+    program = attack_of("08-privileges") / "landlocked"
+    for name in ("inside", "outside"):
+        (scratch / name).mkdir()
+        (scratch / name / "file").write_text(name, encoding="ascii")
+    (scratch / "inside/link").symlink_to(scratch / "outside/file")
+    allowed = run.plain([program, scratch / "inside", scratch / "inside/file"])
+    if allowed.code == 4:
+        pytest.skip("needs a kernel with Landlock")
+    assert (allowed.code, allowed.out) == (0, b"it reads: inside\n"), allowed
+    for path in ("outside/file", "inside/../outside/file", "inside/link"):
+        done = run.plain([program, scratch / "inside", scratch / path])
+        assert (done.code, done.out) == (3, b"open: Permission denied\n"), done
+    assert run.plain([program, "-", scratch / "outside/file"]).code == 0
+
+
+# --- chapter 09 --------------------------------------------------------------------------
+
+@pytest.fixture
+def decoy_file(scratch):
+    """A file of the host's root in a folder that containers get to see."""
+    folder = scratch / "shared"
+    folder.mkdir()
+    (folder / "decoy").write_text("untouched", encoding="ascii")
+    return folder / "decoy"
+
+
+def overwrite(run, bundle, attack_of, decoy_file, stage, *words):
+    made = bundle(own_root=True)
+    program = made / "rootfs/bin/overwrite"
+    program.write_bytes((attack_of("09-userns") / "overwrite").read_bytes())
+    program.chmod(0o755)
+    mount = {"destination": "/tmp", "type": "bind", "source": str(decoy_file.parent),
+             "options": ["bind"]}
+    config = bundle.config({"mounts": bundles.plus(mount)}, own_root=True)
+    (made / "config.json").write_text(json.dumps(config), encoding="ascii")
+    return run(stage, "--bundle", made, *words, "--", "/bin/overwrite", "/tmp/decoy", "taken")
+
+
+def test_root_without_capabilities_writes_to_roots_files(run, real_root, bundle, attack_of,
+                                                         decoy_file):
+    done = overwrite(run, bundle, attack_of, decoy_file, "ch08")
+    assert done.code == 0 and decoy_file.read_text(encoding="ascii") == "taken", done
+
+
+def test_root_that_is_nobody_does_not(run, real_root, bundle, attack_of, decoy_file, rng):
+    first = rng.randrange(100_000, 1_000_000)
+    done = overwrite(run, bundle, attack_of, decoy_file, "ch09", "--uidmap", f"0:{first}:65536")
+    assert (done.code, b"EACCES" in done.out) == (3, True), done
+    assert decoy_file.read_text(encoding="ascii") == "untouched"
+
+
+def test_root_with_every_capability_of_its_namespace_does_not(run, real_root, bundle, attack_of,
+                                                              decoy_file, rng):
+    """CAP_DAC_OVERRIDE holds for files whose ids are mapped there, and root's is not."""
+    first = rng.randrange(100_000, 1_000_000)
+    done = overwrite(run, bundle, attack_of, decoy_file, "ch09", "--uidmap", f"0:{first}:65536",
+                     "--cap-add", "ALL")
+    assert (done.code, b"EACCES" in done.out) == (3, True), done
+    assert decoy_file.read_text(encoding="ascii") == "untouched"
+
+
+def test_an_idmapped_volume_is_opened_on_purpose(run, real_root, bundle, attack_of, decoy_file,
+                                                 rng):
+    """The other way round: what is mapped is given away."""
+    first = rng.randrange(100_000, 1_000_000)
+    done = overwrite(run, bundle, attack_of, decoy_file, "ch09", "--uidmap", f"0:{first}:65536",
+                     "--bind", f"{decoy_file.parent}:/tmp:idmap")
+    assert done.code == 0 and decoy_file.read_text(encoding="ascii") == "taken", done

@@ -17,7 +17,7 @@ GROUPS = {
     "course": ("busybox-static", "python3-pytest", "util-linux", "mount", "iproute2", "strace",
                "file", "uidmap"),
     # From umoci on: what tests and benchmarks compare with and look by. containers-common: podman's
-    # default seccomp profile.
+    # default seccomp profile. Docker's: docker_profile.py.
     "authors": ("clang-format", "clang-tidy", "universal-ctags", "doxygen", "patch", "umoci",
                 "skopeo", "nftables", "containernetworking-plugins", "mmdebstrap", "crun", "runc",
                 "tini", "dumb-init", "catatonit", "golang-github-containers-common"),

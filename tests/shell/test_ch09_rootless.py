@@ -158,6 +158,15 @@ def test_what_only_root_may(run, own_bundle, subids, user, words, said):
     run("ch09", "--bundle", own_bundle(), *words, "--", "true", **user.popen).one_line(125, said)
 
 
+def test_a_root_of_others_is_told_without_advice_for_root(run, own_bundle, no_subids, user):
+    folder = own_bundle()
+    os.chown(folder / "rootfs", 0, 0)
+    (folder / "rootfs").chmod(0o755)
+    done = run("ch09", "--bundle", folder, "--rootless", "auto", "--", "true", **user.popen)
+    told = [line for line in done.errors if "belongs to uid 0" in line]
+    assert done.code == 0 and len(told) == 1 and "--idmap-rootfs" not in told[0], done
+
+
 @pytest.mark.parametrize("ids", ["0:0:1", "0:1234567:5", "0:{first}:1001"])
 def test_ids_that_are_not_granted(run, own_bundle, subids, user, first, ids):
     done = run("ch09", "--bundle", own_bundle(), "--uidmap", ids.format(first=first), "--", "true",

@@ -92,8 +92,8 @@ void require_same_filter(const RunningContainer& container, const oci::Spec& spe
     if (filters_in(open_process(container)) <= filters_in(self)) return;
     throw std::invalid_argument(
         fmt::format("process {}: has a system call filter, and config.json in {} has none: name "
-                    "the bundle that "
-                    "it was started from; a policy that came by --security-opt has to be in there",
+                    "the bundle that it was started from; a policy that came by --security-opt has "
+                    "to be in there",
                     container.pid, bundle));
 }
 

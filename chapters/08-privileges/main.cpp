@@ -1,8 +1,8 @@
 // ch08: ch07 with no more privileges than config.json lists.
 #include "tenon/attended.hpp"
 #include "tenon/bundle_plan.hpp"
-#include "tenon/joined_privileges.hpp"
 #include "tenon/network_options.hpp"
+#include "tenon/privileged_exec.hpp"
 #include "tenon/privileged_launch.hpp"
 #include "tenon/process_settings.hpp"
 #include "tenon/provenance.hpp"
@@ -22,20 +22,6 @@ struct RunOptions {
     tenon::PrivilegeOptions privileges;
     std::string bundle = ".";
 };
-
-// In the container's root: to the end of what is ours.
-[[noreturn]] void become_the_process(tenon::Attended& attended, const tenon::oci::Process& process,
-                                     const tenon::Privileges& privileges,
-                                     tenon::PreparedPrivileges& prepared,
-                                     const tenon::SyncSocket& to_parent) {
-    attended.enter_session();
-    tenon::enter_working_directory(process);
-    tenon::apply_process_limits(process);
-    const auto become = [&](const std::function<void()>& last_step) {
-        attended.become({process.args, process.env}, last_step);
-    };
-    tenon::exec_with_privileges(privileges, prepared, become, to_parent);
-}
 
 int run(RunOptions& options, Arguments arguments) {
     tenon::protect_own_binary(arguments);
@@ -61,28 +47,9 @@ int run(RunOptions& options, Arguments arguments) {
         tenon::bring_up_own_loopback(options.network, plan.namespaces);
         tenon::apply_kernel_settings(bundle.spec, plan.namespaces);
         tenon::enter_bundle(bundle, plan.mounts);
-        become_the_process(attended, process, privileges, prepared, to_parent);
+        tenon::become_process(attended, process, privileges, prepared, to_parent);
     };
     return tenon::run_in_network(options.network, plan.namespaces, plan.cgroup, child_main);
-}
-
-int exec(tenon::ExecOptions& options, const tenon::JoinOptions& join, Arguments arguments) {
-    tenon::protect_own_binary(arguments);
-    tenon::apply_explain(options.namespaces);
-    const tenon::RunningContainer container = tenon::open_container(options.target);
-    const tenon::oci::Spec spec = tenon::spec_of_container(container, join);
-    const tenon::CallerPowers powers = tenon::own_powers(tenon::has_user_namespace(container));
-    const tenon::oci::Process process =
-        tenon::process_to_join(options, join, spec, powers, container.environment);
-    const tenon::Privileges privileges = tenon::decide_privileges(spec, process, powers);
-    tenon::PreparedPrivileges prepared =
-        tenon::prepare_privileges(privileges, spec, join.bundle, "running");
-    tenon::Attended attended(options.attend, process, tenon::own_program(arguments));
-    options.namespaces.attendant = attended.attendant();
-    const auto child_main = [&](tenon::SyncSocket& to_parent) -> int {
-        become_the_process(attended, process, privileges, prepared, to_parent);
-    };
-    return tenon::run_in_container(container, options.namespaces, child_main);
 }
 
 }  // namespace
@@ -107,7 +74,7 @@ int main(int argc, char** argv) {
     CLI::App& filter_verb = stage.add_verb("filter", "print linux.seccomp as pseudo-code");
     tenon::declare_bundle_option(filter_verb, for_run.bundle);
     const auto run_body = [&] { return run(for_run, arguments); };
-    const auto exec_body = [&] { return exec(for_exec, join, arguments); };
+    const auto exec_body = [&] { return tenon::exec_in_container(for_exec, join, arguments); };
     const auto filter_body = [&] { return tenon::print_filter(for_run.bundle); };
     return tenon::run_verbs(stage.app(), arguments,
                             {{&run_verb, run_body, &for_run.launch.command, true},

@@ -133,9 +133,9 @@ def test_a_link_in_the_image_to_such_a_folder_is_refused(bundle, run, link):
 
 
 def test_a_working_directory_by_links_and_dots_stays_inside(bundle, run, decoy):
-    b = bundle({"process": {"cwd": "/work/../../../sub"}, "root": {"readonly": False}},
+    b = bundle({"process": {"cwd": "/link/../../../sub"}, "root": {"readonly": False}},
                own_root=True)
-    (b / "rootfs/work").symlink_to(decoy)
+    (b / "rootfs/link").symlink_to(decoy)
     run("ch06", "--bundle", b, "--", "/bin/touch", "here").succeeded()
     assert (b / "rootfs/sub/here").exists() or list((b / "rootfs").rglob("here"))
 

@@ -41,7 +41,7 @@ def test_its_root_is_that_of_the_process(ch07):
     script = ("mkdir /tmp/bin /tmp/cage; for n in sh ls sleep; do cp /bin/busybox /tmp/bin/$n; done; "
               f"exec chroot /tmp sh -c \"echo '{READY}'; read -r _; read -r _\"")
     with ch07.container(config=config, command=["sh", "-c", script]) as c:
-        assert kernel.wait_until(lambda: Path(f"/proc/{c.pid}/root/cage").exists(), PATIENCE)
+        assert Path(f"/proc/{c.pid}/root/cage").exists()
         assert ch07.exec(c.pid, "--", "ls", "/").succeeded().lines == ["bin", "cage"]
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shellkit.bundles import Bundles
-from shellkit.kernel import wait_until
+from shellkit.kernel import FolderWatch
 from shellkit.programs import PATIENCE, Container, Programs, Result
 
 
@@ -137,7 +137,9 @@ class Looker:
     def look(self) -> None:
         """One whole round, begun from now on."""
         wanted = self._text("rounds").count("\n") + 2
-        assert wait_until(lambda: self._text("rounds").count("\n") >= wanted, PATIENCE)
+        with FolderWatch(self.folder) as watch:
+            while self._text("rounds").count("\n") < wanted:
+                assert watch.names(PATIENCE), "nobody looks"
 
     def look_before_exec(self, argv: list[str], **popen) -> int:
         """Runs a stage program with --explain. The process inside writes its lines right before

@@ -71,7 +71,7 @@ def wait_until(condition, seconds: float) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.005)
+        os.sched_yield()
     return True
 
 

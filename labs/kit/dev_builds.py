@@ -119,13 +119,12 @@ def is_dynamic(project: Project, stage: str) -> bool:
 
 
 def build_release(project: Project) -> list[Path]:
-    """The newest stage, and the newest that is static: to link all would take minutes more, and
-    they hold what the others hold."""
+    """All that are static, and the newest stage: it holds what other dynamic ones hold, and to link
+    those as well would take minutes more."""
     tree = preset_tree(project, "release")
     names = [f"ch{number}" for number in sorted(path.parent.name[:2] for path in
                                                 project.chapters.glob("[0-9][0-9]-*/main.cpp"))]
-    static = [name for name in names if not is_dynamic(project, name)]
-    wanted = sorted({*names[-1:], *static[-1:]})
+    wanted = [name for name in names if name == names[-1] or not is_dynamic(project, name)]
     build(project, tree, *wanted)
     return [tree.bin / name for name in wanted]
 

@@ -154,8 +154,8 @@ def test_a_payload_that_daemonises_takes_its_daemon_along(ch07):
 
 @pytest.mark.parametrize("words", [(), ("--init-group",)], ids=["payload", "group"])
 def test_signals_reach_the_whole_group_when_asked_to(ch07, words):
-    other = "trap 'echo two' USR1; while :; do sleep 0.05; done"
-    script = f"trap 'echo one' USR1; sh -c \"$0\" & echo '{READY}'; while :; do sleep 0.05; done"
+    other = f"trap 'echo two' USR1; echo '{READY}'; while :; do sleep 0.05; done"
+    script = "trap 'echo one' USR1; sh -c \"$0\" & while :; do sleep 0.05; done"
     c = ch07.start("--init", *words, command=["sh", "-c", script, other])
     c.process.send_signal(signal.SIGUSR1)
     c.wait_for("one")

@@ -25,8 +25,10 @@ cat > "$work/config.json" <<END
   "linux": { "namespaces": [ {"type": "mount"}, {"type": "pid"}$user ] } }
 END
 
-# They end after the shell has become sleep: what is left of them, it leaves to pid 1.
-leave="i=0; while [ \$i -lt $orphans ]; do sh -c 'sleep 0.5 & exit'; i=\$((i + 1)); done"
+# They end at the end of their input, which is ours to end, once the shell has become sleep: what is
+# left of them then, it leaves to pid 1. Not by its number 0, which is /dev/null to a shell's jobs.
+leave="exec 3<&0; i=0
+while [ \$i -lt $orphans ]; do sh -c 'cat <&3 & exit'; i=\$((i + 1)); done"
 
 row() { printf '%-36s  %s %s\n' "$1" "$2" processes; }
 
@@ -41,15 +43,22 @@ count_zombies() {  # RUNNING OPTION...
     running=$1
     shift
     rm -f "$work/pid"
-    mkfifo "$work/up" || exit 2
+    mkfifo "$work/up" "$work/input" || exit 2
+    exec 9<> "$work/input"
     "$TENON_BIN/ch07" run --bundle "$work" --pid-file "$work/pid" "$@" -- \
-        sh -c "$leave; echo up; exec sleep 1000" > "$work/up" &
+        sh -c "$leave; echo up; exec sleep 1000" < "$work/input" > "$work/up" 9>&- &
     program=$!
     read -r _ < "$work/up" || exit 2
-    rm "$work/up"
+    rm "$work/up" "$work/input"
+    exec 9>&-
     pid=$(cat "$work/pid")
     while [ "$(children_in_state "$pid" RSD)" -gt "$running" ]; do sleep 0.05; done
-    zombies=$(children_in_state "$pid" Z)
+    zombies=$(children_in_state "$pid" Z) rounds=0
+    # Who reaps has to get to it.
+    while [ "$running" -gt 0 ] && [ "$zombies" -gt 0 ] && [ "$rounds" -lt 200 ]; do
+        sleep 0.05
+        zombies=$(children_in_state "$pid" Z) rounds=$((rounds + 1))
+    done
     kill -9 $program
     wait $program 2> /dev/null
 }

@@ -30,15 +30,16 @@ END
 
 row() { printf '%-46s  %s %s\n' "$1" "$2" signals; }
 
-# Whether the process $1 has ended or was stopped: within a moment, or never.
+# Whether the process $1 has ended or was stopped. kill(2) has woken it, if it is to act: who sleeps
+# on was sent nothing that the kernel kept.
 acted_on() {
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
+    while :; do
         case $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2> /dev/null) in
             '' | Z | X | T) return 0 ;;
+            S) return 1 ;;
         esac
         sleep 0.01
     done
-    return 1
 }
 
 wait_for_sleep() {

@@ -11,6 +11,8 @@ import pytest
 from shellkit import kernel
 from shellkit.programs import PATIENCE, READY
 
+# Without --stop-timeout. Who ends earlier was killed at another time than this.
+DEFAULT_GRACE = 10
 # Says which signals it hears, and goes on; busybox' shell hears them between two commands.
 DEAF = "trap '' TERM; echo '" + READY + "'; while :; do sleep 0.05; done"
 
@@ -81,35 +83,40 @@ def test_who_swallows_sigterm_is_killed_after_the_grace_period(hold, init):
     c = hold("--stop-timeout", "1", *init, "--", "sh", "-c", DEAF)
     watch = os.pidfd_open(c.pid)
     seconds = took(c, signal.SIGTERM)
-    assert c.process.returncode == 137 and 1 <= seconds < 5
+    assert c.process.returncode == 137 and 1 <= seconds < DEFAULT_GRACE
     assert kernel.wait_for_end(watch, 0)
     os.close(watch)
 
 
 def test_who_has_no_time_is_killed_at_once(hold):
     c = hold("--stop-timeout", "0", "--", "sh", "-c", DEAF)
-    assert took(c, signal.SIGTERM) < 5
+    assert took(c, signal.SIGTERM) < DEFAULT_GRACE
     assert c.process.returncode == 137
 
 
 def test_pid_1_without_a_handler_waits_for_the_end_of_its_grace_period(hold):
     """Docker's ten seconds: the kernel throws SIGTERM away. With an init there is no wait."""
-    for init, code in (((), 137), (("--init",), 143)):
-        c = hold("--stop-timeout", "1", *init, "--", "sh", "-c", f"echo '{READY}'; exec sleep 1000")
-        seconds = took(c, signal.SIGTERM)
-        assert c.process.returncode == code
-        assert (seconds >= 1) is (not init), seconds
+    script = f"echo '{READY}'; exec sleep 1000"
+    c = hold("--stop-timeout", "1", "--", "sh", "-c", script)
+    assert took(c, signal.SIGTERM) >= 1
+    assert c.process.returncode == 137
+    c = hold("--stop-timeout", f"{PATIENCE:.0f}", "--init", "--", "sh", "-c", script)
+    took(c, signal.SIGTERM)
+    assert c.process.returncode == 143
 
 
 def test_a_second_sigterm_gives_no_more_time(hold):
-    c = hold("--stop-timeout", "2", "--", "sh", "-c", DEAF)
+    c = hold("--stop-timeout", "1", "--", "sh", "-c", DEAF)
+    watch = os.pidfd_open(c.pid)
     begin = time.monotonic()
-    # Spread over the grace period, and none after the end: that one would be for ch07 itself.
-    for _ in range(3):
+    # One after the other, as long as the container lives: if they gave it more time, for ever.
+    while not kernel.wait_for_end(watch, 0.1):
+        assert time.monotonic() - begin < PATIENCE
         c.process.send_signal(signal.SIGTERM)
-        with pytest.raises(subprocess.TimeoutExpired):
-            c.process.wait(0.3)
-    assert c.process.wait(6) == 137 and time.monotonic() - begin < 5
+    os.close(watch)
+    assert time.monotonic() - begin >= 1
+    # The last one may have come when it was over: that one is for ch07 itself.
+    assert c.process.wait(PATIENCE) in (137, -signal.SIGTERM)
 
 
 def test_sigint_starts_no_grace_period(hold):
@@ -156,7 +163,7 @@ def test_a_stopped_job_is_stopped_and_goes_on(hold):
     c = hold("--", "sh", "-c", hearing("USR1"), preexec_fn=os.setpgrp)
     c.process.send_signal(signal.SIGTSTP)
     assert kernel.wait_until(lambda: state(c.process.pid) == "T", PATIENCE)
-    assert state(c.pid) in "SR"
+    assert state(c.pid) != "T"
     c.process.send_signal(signal.SIGCONT)
     c.process.send_signal(signal.SIGUSR1)
     c.wait_for("USR1")

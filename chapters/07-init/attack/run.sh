@@ -88,8 +88,8 @@ start_wrapper() {
     read -r _ <&8 || cat "$work/err"
 }
 
-# Whether all of it is gone within three seconds.
-is_gone() { timeout 3 cat <&8 >/dev/null; }
+# Whether all of it is gone within so many seconds.
+is_gone() { timeout "$1" cat <&8 >/dev/null; }
 
 end_wrapper() {
     kill -9 "$program" 2>/dev/null
@@ -100,14 +100,14 @@ end_wrapper() {
 # Asked as one asks a container that one only knows the pid of.
 start_wrapper "$TENON_BIN/ch06" run
 kill -TERM "$(cat "$work/pid")"
-if is_gone; then verdict=CONTAINED said="ended"; else verdict=ESCAPED said="swallowed TERM, runs on"; fi
+if is_gone 2; then verdict=CONTAINED said="ended"; else verdict=ESCAPED said="swallowed TERM, runs on"; fi
 end_wrapper
 row before "ch06's pid 1 sent TERM" "$said" "$verdict"
 
 start_wrapper "$TENON_BIN/ch07" run --stop-timeout 1
 kill -TERM "$program"
 verdict=ESCAPED said="swallowed TERM, runs on"
-if is_gone; then
+if is_gone 6; then
     wait "$program"
     code=$?
     said="swallowed TERM, killed after 1 s: $code"

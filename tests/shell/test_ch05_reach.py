@@ -10,6 +10,7 @@ import pytest
 
 from shellkit.network import (HOST, HOST6, INTERNET, INTERNET6, UDP_CLIENT, Netns, Server,
                               address_of, netns_of, udp_echo, udp_listener)
+from shellkit.programs import PATIENCE
 
 
 def test_a_port_is_published_on_the_hosts_loopback_unless_said_otherwise(net):
@@ -113,7 +114,7 @@ def test_a_container_cannot_speak_as_its_neighbour(net, tool):
         # So that ARP has asked already, by its own name.
         netns_of(thief).run("busybox", "nc", "-w", "1", victim, "9", input="")
         netns_of(thief).do(sys.executable, "-c", SPOOF, name, victim)
-        assert listener.communicate(timeout=10)[0] == "b'honest'\n"
+        assert listener.communicate(timeout=PATIENCE)[0] == "b'honest'\n"
 
 
 def test_a_large_transfer_arrives_as_it_was_sent(net, scratch):

@@ -103,8 +103,7 @@ def test_the_user_may_be_another_and_nothing_else_changes(held, bundle, join, re
 def test_a_process_object_is_a_file_with_an_end(held, bundle, join, scratch, path):
     os.mkfifo(scratch / "FIFO")
     with held(bundle(LISTED)) as c:
-        join(c.pid, "--process", scratch / path, timeout=5).one_line(125, "--process",
-                                                                     "no regular file")
+        join(c.pid, "--process", scratch / path).one_line(125, "--process", "no regular file")
 
 
 def test_a_process_object_says_it_all(held, bundle, join, scratch):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shellkit import outside
+from shellkit.programs import PATIENCE
 
 PODMANS = Path("/usr/share/containers/seccomp.json")
 
@@ -78,7 +79,7 @@ def agent(scratch):
         path = scratch / "agent"
         listening.bind(str(path))
         listening.listen()
-        listening.settimeout(30)
+        listening.settimeout(PATIENCE)
         yield listening, path
 
 

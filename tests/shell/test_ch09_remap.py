@@ -6,6 +6,7 @@ from shellkit import outside
 from shellkit.accounts import User, covered, id_map
 from shellkit.attended import Looker
 from shellkit.bundles import BASE, plus
+from shellkit.programs import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("real_root")
 KINDS = {"mnt", "pid", "net", "ipc", "uts", "user"}
@@ -280,7 +281,7 @@ def test_an_init_and_a_signal(container, bundle, ranges, first):
     with container("ch09", "--bundle", bundle(), "--userns-remap", "auto", "--stop-timeout", "0",
                    command=["/bin/cat"]) as c:
         c.process.terminate()
-        assert c.process.wait(20) == 128 + 9
+        assert c.process.wait(PATIENCE) == 128 + 9
 
 
 def test_who_shares_its_pid_namespace_cannot_look_into_ours(run, container, bundle, first, scratch,

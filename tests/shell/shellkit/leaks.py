@@ -7,11 +7,12 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.timing import scaled
 from shellkit import kernel, outside
 
 # Groups are named after who made them: ch03 itself, or a test process.
 GROUP_NAME = re.compile(r"tenon-(?:tests-)?(\d+)-")
-GRACE = 3.0
+GRACE = scaled(10.0)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,16 @@ def test_config_json_may_ask_for_it(ch07):
         assert screen.end() == 0
 
 
+def test_its_size_is_there_before_the_payload(ch07, tool):
+    """On one processor the payload is first to run: it is not the relay that it waits for."""
+    argv = ch07.run.command("ch07", *ch07.words(None, "-t", "--", "stty", "size"))
+    one = str(min(os.sched_getaffinity(0)))
+    for _ in range(8):
+        with ch07.screen([tool("taskset"), "-c", one, *argv], 31, 97) as screen:
+            screen.wait_for("31 97")
+            assert screen.end() == 0
+
+
 def test_its_size_is_the_configs_where_we_have_no_terminal(ch07):
     config = {"process": {"terminal": True, "consoleSize": {"height": 42, "width": 123}}}
     assert ch07("--", "stty", "size", config=config).succeeded().lines == ["42 123"]

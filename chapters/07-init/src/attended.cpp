@@ -3,9 +3,11 @@
 
 #include <unistd.h>
 
+#include <optional>
 #include <stdexcept>
 
 #include "tenon/error.hpp"
+#include "tenon/terminal_syscalls.hpp"
 #include "tenon/trace.hpp"
 #include "tenon/unwritable.hpp"
 
@@ -32,11 +34,20 @@ TerminalRequest request_for(const oci::Process& process, const AttendOptions& op
     request.owner = process.user.uid;
     request.console = options.console;
     request.controlling = !options.init;  // the payload leads another session than the init
-    if (process.console_size) {
-        request.size = TerminalSize{static_cast<unsigned short>(process.console_size->height),
-                                    static_cast<unsigned short>(process.console_size->width)};
-    }
     return request;
+}
+
+// Ours, where we have one, as the relay keeps it later: the payload may ask before the relay is
+// there.
+std::optional<TerminalSize> first_size(const oci::Process& process) {
+    const FdRef input{STDIN_FILENO};
+    if (sys::is_terminal(input)) {
+        const winsize ours = sys::window_size(input);
+        return TerminalSize{ours.ws_row, ours.ws_col};
+    }
+    if (!process.console_size) return std::nullopt;
+    return TerminalSize{static_cast<unsigned short>(process.console_size->height),
+                        static_cast<unsigned short>(process.console_size->width)};
 }
 
 void refuse_options_without_init(const AttendOptions& options) {
@@ -74,6 +85,7 @@ Attended::Attended(const AttendOptions& options, const oci::Process& process,
     : options_(options), request_(request_for(process, options)) {
     refuse_options_without_init(options);
     options_.terminal = options.terminal || process.terminal;
+    if (options_.terminal) request_.size = first_size(process);
     if (!options.init) return;
     init_path_ = path_of_init(options, own_program);
     init_ = open_init(init_path_);

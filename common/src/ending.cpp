@@ -48,15 +48,17 @@ EndingSignals::~EndingSignals() {
     ::sigprocmask(SIG_SETMASK, &before_, nullptr);
 }
 
+// poll(2) asks one after the other. The event is asked last: a signal that was sent after it is
+// never seen without it.
 void EndingSignals::wait_for(FdRef event) const {
-    std::array<pollfd, 2> watched{pollfd{event.number(), POLLIN, 0},
-                                  pollfd{signals_.ref().number(), POLLIN, 0}};
+    std::array<pollfd, 2> watched{pollfd{signals_.ref().number(), POLLIN, 0},
+                                  pollfd{event.number(), POLLIN, 0}};
     int ready = 0;
     do {
         ready = ::poll(watched.data(), watched.size(), -1);
     } while (ready < 0 && errno == EINTR);
     check(ready, "poll");
-    if (watched[0].revents == 0) throw EndedBySignal(next_signal(signals_));
+    if (watched[1].revents == 0) throw EndedBySignal(next_signal(signals_));
 }
 
 }  // namespace tenon

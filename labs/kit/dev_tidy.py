@@ -195,9 +195,11 @@ def read_company(project: Project, tree: Path, company: Company) -> list[str]:
 
 
 def room_of(project: Project, file: Stale) -> str:
-    """common, or the chapter's number: an exercise is compiled with what its chapter gives."""
+    """common, or the chapter's number: an exercise is compiled with what its chapter gives. A file
+    that is compiled for another C library does not see what its neighbours include: a room alone."""
     top, folder, *_ = file.source.path.relative_to(project.root).parts
-    return top if top == "common" else folder[:2]
+    name = top if top == "common" else folder[:2]
+    return f"{name}-{file.source.path.stem}" if "-nostdinc" in file.source.words else name
 
 
 def read_room(project: Project, tree: Path, room: tuple[str, list[Stale]]) -> list[str]:

@@ -172,6 +172,18 @@ def test_tidy_reads_files_that_give_one_name_to_two_things(built, edit, tidy):
         "solutions/01-boxes/close.cpp", "solutions/01-boxes/open.cpp"]
 
 
+def test_tidy_reads_a_file_for_another_c_library_alone(built, edit, tidy):
+    """In one text with its neighbours it would have all of them read alone."""
+    for name in ("open", "close"):
+        edit(f"solutions/01-boxes/{name}.cpp", "#include", "#include <cstddef>\n#include")
+    (built.root / "chapters/01-boxes/small.cpp").write_text("int main() {}\n", encoding="utf-8")
+    edit("CMakeLists.txt", "add_custom_target", "add_executable(small chapters/01-boxes/small.cpp)\n"
+         "target_compile_options(small PRIVATE -nostdinc -nostdinc++ -O1 -O1)\nadd_custom_target")
+    assert tidy("modernize-use-nullptr") == []
+    together = (built.build / "tidy/01-1.cpp").read_text(encoding="utf-8")
+    assert "open.cpp" in together and "close.cpp" in together and "small.cpp" not in together
+
+
 def test_tidy_sees_a_using_that_only_a_neighbour_uses(edit, tidy):
     edit("solutions/01-boxes/open.cpp", "namespace tenon {",
          "namespace boxes {\nint lids();\n}\nusing boxes::lids;\n\nnamespace tenon {")

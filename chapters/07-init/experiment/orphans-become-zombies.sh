@@ -25,17 +25,26 @@ cat > "$work/config.json" <<END
   "linux": { "namespaces": [ {"type": "mount"}, {"type": "pid"}$user ] } }
 END
 
-# They end at the end of their input, which is ours to end, once the shell has become sleep: what is
-# left of them then, it leaves to pid 1. Not by its number 0, which is /dev/null to a shell's jobs.
-leave="exec 3<&0; i=0
-while [ \$i -lt $orphans ]; do sh -c 'cat <&3 & exit'; i=\$((i + 1)); done"
+# They run until we end them, once the shell has become `sleep 1000`: a shell would reap them.
+leave="i=0
+while [ \$i -lt $orphans ]; do sh -c 'sleep 1000 & exit'; i=\$((i + 1)); done"
 
 row() { printf '%-36s  %s %s\n' "$1" "$2" processes; }
 
+# Not by /proc/PID/task/PID/children, which may leave one out while others end. proc_pid_task(5)
 children_in_state() {  # PID STATES
-    for child in $(cat "/proc/$1/task/$1/children"); do
-        sed -n "s/^State:[[:space:]]*\\([$2]\\).*/\\1/p" "/proc/$child/status" 2> /dev/null
-    done | wc -l
+    cat /proc/[0-9]*/status 2> /dev/null | awk -v parent="$1" -v states="$2" '
+        $1 == "State:" { state = $2 }
+        $1 == "PPid:" && $2 == parent && index(states, state) { n++ }
+        END { print n + 0 }'
+}
+
+# All children but an init's payload, which is the first: number 2 in there.
+end_orphans() {  # PARENT
+    kill -9 $(cat /proc/[0-9]*/status 2> /dev/null | awk -v parent="$1" '
+        $1 == "Pid:" { pid = $2 }
+        $1 == "PPid:" { is_child = $2 == parent }
+        $1 == "NSpid:" && is_child && $NF != 2 { print pid }')
 }
 
 # $1 is how many children of pid 1 run in the end: an init's payload is one.
@@ -43,15 +52,18 @@ count_zombies() {  # RUNNING OPTION...
     running=$1
     shift
     rm -f "$work/pid"
-    mkfifo "$work/up" "$work/input" || exit 2
-    exec 9<> "$work/input"
+    mkfifo "$work/up" || exit 2
     "$TENON_BIN/ch07" run --bundle "$work" --pid-file "$work/pid" "$@" -- \
-        sh -c "$leave; echo up; exec sleep 1000" < "$work/input" > "$work/up" 9>&- &
+        sh -c "$leave; echo up; exec sleep 1000" < /dev/null > "$work/up" &
     program=$!
     read -r _ < "$work/up" || exit 2
-    rm "$work/up" "$work/input"
-    exec 9>&-
+    rm "$work/up"
     pid=$(cat "$work/pid")
+    until [ "$running" -gt 0 ] || grep -qsx sleep "/proc/$pid/comm"; do
+        [ -d "/proc/$pid" ] || exit 2
+        sleep 0.05
+    done
+    end_orphans "$pid"
     while [ "$(children_in_state "$pid" RSD)" -gt "$running" ]; do sleep 0.05; done
     zombies=$(children_in_state "$pid" Z) rounds=0
     # Who reaps has to get to it.

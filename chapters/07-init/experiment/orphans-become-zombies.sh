@@ -31,7 +31,7 @@ while [ \$i -lt $orphans ]; do sh -c 'sleep 1000 & exit'; i=\$((i + 1)); done"
 
 row() { printf '%-36s  %s %s\n' "$1" "$2" processes; }
 
-# Not by /proc/PID/task/PID/children, which may leave one out while others end. proc_pid_task(5)
+# Not by /proc/TID/children, which may leave one out while others end. proc_tid_children(5)
 children_in_state() {  # PID STATES
     cat /proc/[0-9]*/status 2> /dev/null | awk -v parent="$1" -v states="$2" '
         $1 == "State:" { state = $2 }

@@ -137,7 +137,7 @@ def test_a_working_directory_by_links_and_dots_stays_inside(bundle, run, decoy):
                own_root=True)
     (b / "rootfs/link").symlink_to(decoy)
     run("ch06", "--bundle", b, "--", "/bin/touch", "here").succeeded()
-    assert (b / "rootfs/sub/here").exists() or list((b / "rootfs").rglob("here"))
+    assert list((b / "rootfs").rglob("here"))
 
 
 @pytest.mark.parametrize("type, source", [("tmpfs", "t"), ("bind", "{decoy}"), ("sysfs", "s")])

@@ -24,7 +24,7 @@ function(tenon_chapter NN SLUG)
     add_library(${library} STATIC ${ARG_GIVEN})
     target_include_directories(${library} PUBLIC include PRIVATE src)
     target_link_libraries(${library} PUBLIC tenon_common
-                                     PRIVATE tenon_warnings CLI11::CLI11 ${ARG_LIBRARIES})
+                                     PRIVATE tenon_warnings ${ARG_LIBRARIES})
     if(TENON_PCH)
         tenon_precompile(${library} tenon_common)
     endif()
@@ -79,7 +79,7 @@ function(tenon_add_exercise LIBRARY NN SLUG EXERCISE)
     if(origin STREQUAL lab)
         # A starter does not use its parameters yet, nor the includes' static helpers.
         set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
-            "-Wno-unused-parameter;-Wno-unused-function;-Wno-unused-variable;-Wno-unused-const-variable")
+            "$<$<CONFIG:RelWithDebInfo>:-g>;-Wno-unused-parameter;-Wno-unused-function;-Wno-unused-variable;-Wno-unused-const-variable")
     endif()
     target_sources(${LIBRARY} PRIVATE ${file})
     set_property(GLOBAL APPEND PROPERTY TENON_PROVENANCE "${NN}/${EXERCISE}=${origin}")
@@ -87,8 +87,13 @@ endfunction()
 
 function(tenon_add_stage NN LIBRARY)
     add_executable(ch${NN} main.cpp)
-    target_link_libraries(ch${NN} PRIVATE ${LIBRARY} tenon_provenance tenon_warnings CLI11::CLI11)
+    target_link_libraries(ch${NN} PRIVATE ${LIBRARY} tenon_provenance tenon_warnings)
     add_dependencies(stages ch${NN})
+    # A chapter's own: what a learner gets of it. Chapters after 07 have its init, too.
+    add_custom_target(programs_ch${NN} DEPENDS ch${NN})
+    if(TARGET tenon-init)
+        add_dependencies(programs_ch${NN} tenon-init)
+    endif()
 endfunction()
 
 # An attack stands alone: it includes nothing of Tenon, like an attacker's program.

@@ -58,7 +58,11 @@ void EndingSignals::wait_for(FdRef event) const {
         ready = ::poll(watched.data(), watched.size(), -1);
     } while (ready < 0 && errno == EINTR);
     check(ready, "poll");
-    if (watched[1].revents == 0) throw EndedBySignal(next_signal(signals_));
+    if (watched[1].revents == 0) end();
+}
+
+void EndingSignals::end() const {
+    throw EndedBySignal(next_signal(signals_));
 }
 
 }  // namespace tenon

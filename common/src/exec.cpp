@@ -1,6 +1,7 @@
 // Becoming another program: find it as a shell would, take nothing along, and when the kernel
 // says ENOENT about a file that is there, name the loader that is not.
 #include <elf.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,24 +94,6 @@ std::string missing_interpreter(std::string path) {
     throw SysError(ENOENT, "execve", path + " (its interpreter " + interpreter + " is missing)");
 }
 
-// The kernel's own struct, all zero: SIG_DFL, no flags, no mask. sigaction(2), "C library/kernel
-// differences". glibc's sigaction(3) would refuse signals 32 and 33, which its posix_spawn ignores.
-constexpr std::size_t kernel_mask_bytes = 8;
-struct KernelSigaction {
-    void (*handler)(int) = SIG_DFL;
-    unsigned long flags = 0;
-    void (*restorer)() = nullptr;
-    std::array<unsigned char, kernel_mask_bytes> mask{};
-};
-
-void reset_dispositions() {
-    const KernelSigaction standard;
-    for (int signal = 1; signal < NSIG; ++signal) {
-        // EINVAL for SIGKILL and SIGSTOP, which are always at their default.
-        ::syscall(SYS_rt_sigaction, signal, &standard, nullptr, kernel_mask_bytes);
-    }
-}
-
 // Where a command may be.
 struct Candidates {
     std::vector<std::string> paths;
@@ -155,20 +138,51 @@ Candidates candidates_in_path(const Command& command) {
     throw SysError(worst_error, "execve", argv[0]);
 }
 
-void take_nothing_along(StartMask mask) {
-    reset_dispositions();
+void take_nothing_along(StartMask mask, unsigned preserved) {
+    // Handlers go by themselves; what is ignored stays so. execve(2)
+    sys::reset_dispositions(sys::ignored_signals());
     if (mask == StartMask::Empty) sys::set_signal_mask(0);
-    sys::close_range_cloexec(STDERR_FILENO + 1);
+    sys::close_range_cloexec(STDERR_FILENO + 1 + preserved);
+}
+
+Candidates candidates_of(const Command& command) {
+    const std::string& name = command.argv[0];
+    const bool is_path = name.find('/') != std::string::npos;
+    Candidates found = is_path ? Candidates{{name}} : candidates_in_path(command);
+    if (found.paths.empty()) throw SysError(found.worst_error, "execve", name);
+    return found;
 }
 
 }  // namespace
+
+namespace {
+
+// The errno that execve(2) would give for the file itself; 0: none.
+int refusal_of(const std::string& path) {
+    // AT_EACCESS: as the kernel will judge, by the effective ids. faccessat(2)
+    if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) != 0) return errno;
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return errno;
+    return S_ISREG(status.st_mode) ? 0 : EACCES;
+}
+
+}  // namespace
+
+void require_command(const Command& command) {
+    int error = 0;
+    for (const std::string& path : candidates_of(command).paths) {
+        error = refusal_of(path);
+        if (error == 0) return;
+    }
+    throw SysError(error, "execve", command.argv[0]);
+}
 
 void exec_file(FdRef program, const std::string& subject, const Command& command, StartMask mask,
                const std::function<void()>& last_step) {
     const std::vector<char*> argv = pointers_to(command.argv);
     const std::vector<char*> envp = pointers_to(command.environment);
     const trace::Step step{1, "become the program", "by its descriptor: no name leads to it"};
-    take_nothing_along(mask);
+    take_nothing_along(mask, command.preserved);
     last_step();
     sys::execveat(program, argv.data(), envp.data(), subject);
 }
@@ -181,11 +195,8 @@ void exec(const Command& command, const std::function<void()>& last_step) {
     const std::vector<char*> argv = pointers_to(command.argv);
     const std::vector<char*> envp = pointers_to(command.environment);
     const trace::Step step{1, "become the command", "with no descriptor of ours but 0, 1 and 2"};
-    take_nothing_along(StartMask::Empty);
-    const std::string& name = command.argv[0];
-    const bool is_path = name.find('/') != std::string::npos;
-    const Candidates candidates = is_path ? Candidates{{name}} : candidates_in_path(command);
-    if (candidates.paths.empty()) throw SysError(candidates.worst_error, "execve", name);
+    take_nothing_along(StartMask::Empty, command.preserved);
+    const Candidates candidates = candidates_of(command);
     last_step();
     exec_first_of(candidates, argv.data(), envp.data());
 }

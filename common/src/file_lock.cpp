@@ -14,7 +14,7 @@ namespace tenon {
 
 namespace {
 
-bool lock(FdRef file, int operation, const std::string& name) {
+bool lock(FdRef file, int operation, std::string_view name) {
     if (::flock(file.number(), operation) == 0) return true;
     if (errno == EWOULDBLOCK) return false;
     check(-1, "flock", name);
@@ -40,6 +40,15 @@ std::optional<UniqueFd> locked(FdRef directory, const std::string& name, int ope
 
 FileLock FileLock::wait(FdRef directory, const std::string& name) {
     return FileLock{std::move(*locked(directory, name, LOCK_EX, 0600))};
+}
+
+FileLock FileLock::on(UniqueFd open, std::string_view name) {
+    lock(open, LOCK_EX, name);
+    return FileLock{std::move(open)};
+}
+
+void FileLock::release() const {
+    lock(file_, LOCK_UN, "unlock");
 }
 
 std::optional<FileLock> FileLock::try_now(FdRef directory, const std::string& name, mode_t mode) {

@@ -12,6 +12,7 @@
 
 #include "directory_entries.hpp"
 #include "traced_call.hpp"
+#include "undisturbed_open.hpp"
 
 namespace tenon::sys {
 
@@ -84,6 +85,23 @@ std::optional<std::uint64_t> seek(FdRef file, std::uint64_t offset, int whence) 
     const off_t found = ::lseek(file.number(), static_cast<off_t>(offset), whence);
     if (found < 0 && errno == ENXIO) return std::nullopt;
     return static_cast<std::uint64_t>(check(found, "lseek"));
+}
+
+// An exception costs more than twenty such calls. The trace tells of the call that fails.
+std::optional<UniqueFd> openat2_if_present(FdRef directory, CString path, int flags,
+                                           std::uint64_t resolve) {
+    const auto is_missing = [](int error) { return error == ENOENT || error == ENOTDIR; };
+    if (!trace::enabled()) [[likely]] {
+        const long file = openat2_undisturbed(directory, path, flags, resolve);
+        if (file < 0 && is_missing(errno)) return std::nullopt;
+        return UniqueFd{static_cast<int>(check(file, "openat2", path.view()))};
+    }
+    try {
+        return openat2(directory, path, flags, resolve);
+    } catch (const SysError& error) {
+        if (!is_missing(error.error())) throw;
+        return std::nullopt;
+    }
 }
 
 struct stat fstatat(FdRef directory, CString name) {

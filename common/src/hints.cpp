@@ -68,12 +68,15 @@ constexpr std::array hints{
     Hint{"pid file", ENOENT, "its folder does not exist"},
     Hint{"pid file", EEXIST, "something that is no plain file has that name: choose another"},
     Hint{"open config.json", ENOENT,
-         "a bundle has one: name its folder with --bundle, or let ch06 spec write one to start "
-         "from"},
+         "a bundle has one: name its folder with --bundle, or let the verb spec (ch06, tenon-oci) "
+         "write one to start from"},
     Hint{"open config.json", ELOOP,
          "it is a link, and a bundle has the file itself: copy it there"},
     Hint{"create config.json", EEXIST,
          "it is never overwritten: move it away, or name another folder with --bundle"},
+    Hint{"open --root", EACCES,
+         "it is somebody else's: name a folder of yours with --root; tenon-oci takes the one in "
+         "XDG_RUNTIME_DIR, which a login sets"},
     Hint{"open rootfs", ENOENT, "./course up makes one in build/rootfs"},
     Hint{"open rootfs", ENOTDIR, "it must be a folder with the container's files in it"},
     Hint{"open rootfs", EXDEV,
@@ -136,6 +139,11 @@ constexpr std::array hints{
     Hint{"idmap mount", EINVAL,
          "its file system knows no id-mapped mounts (FUSE, NFS and 9p; see mount_setattr(2)), or "
          "it, or a mount below it, is mapped already: leave idmap out, or chown the files"},
+    Hint{"move network device", EINVAL, "the kernel keeps a device of that kind in its namespace"},
+    Hint{"move network device", EEXIST,
+         "the container has a device of that name: give it another one in /linux/netDevices"},
+    Hint{"find network device", ENODEV,
+         "`ip link` lists those of the network namespace that this was called in"},
     Hint{"setresuid", EINVAL, "nobody mapped that id in the user namespace"},
     Hint{"setresgid", EINVAL, "nobody mapped that id in the user namespace"},
     Hint{
@@ -247,6 +255,10 @@ constexpr std::array hints{
          "all filters around a process together may have 32768 instructions: there are too many "
          "already, or too long ones"},
     Hint{"seccomp", ENOSYS, "this kernel was built without CONFIG_SECCOMP_FILTER"},
+    Hint{
+        "recvmsg", EPIPE,
+        "it was killed, or broke down, on its way: a memory limit that is too small does that, and "
+        "the kernel's log (dmesg) tells of it"},
     Hint{"sendmsg", EPIPE, "the other side closed the connection before it had the message"},
     Hint{"connect", ECONNREFUSED,
          "nobody listens on that socket: start the agent first, or correct listenerPath"},

@@ -1,6 +1,7 @@
 // The kernel judges each write(2) to such a file by itself: never split a value.
 #include "tenon/kernel_file.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 
 #include "tenon/error.hpp"
 #include "tenon/syscalls.hpp"
+#include "tenon/trace.hpp"
 
 namespace tenon {
 
@@ -24,6 +26,15 @@ std::string read_to_end(FdRef file, std::string_view path) {
     }
 }
 
+// That it is missing is an answer here, and an exception costs more than all the calls around it.
+// The trace tells of the call that fails. Invalid: it is missing.
+UniqueFd open_if_present(FdRef directory, sys::CString path) {
+    if (trace::enabled()) return sys::openat(directory, path, O_RDONLY);
+    const int file = ::openat(directory.number(), path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0 && errno == ENOENT) return {};
+    return UniqueFd{static_cast<int>(check(file, "openat", path.view()))};
+}
+
 }  // namespace
 
 std::string read_kernel_file(FdRef directory, sys::CString path) {
@@ -33,7 +44,9 @@ std::string read_kernel_file(FdRef directory, sys::CString path) {
 
 std::optional<std::string> read_kernel_file_if_present(FdRef directory, sys::CString path) {
     try {
-        return read_kernel_file(directory, path);
+        const UniqueFd file = open_if_present(directory, path);
+        if (!file.valid()) return std::nullopt;
+        return read_to_end(file, path.view());
     } catch (const SysError& e) {
         if (e.error() == ENOENT) return std::nullopt;
         throw;

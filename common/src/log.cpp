@@ -1,13 +1,14 @@
 // A message becomes one line, and the line one write(2).
 #include "tenon/log.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
+
+#include "tenon/utc_time.hpp"
 
 namespace tenon {
 
@@ -19,13 +20,10 @@ std::string_view name_of(LogLevel level) {
     return level_names[static_cast<std::size_t>(level)];
 }
 
-// RFC 3339 in UTC: the local zone would make us read /etc/localtime, maybe a container's.
 std::string timestamp() {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    std::tm parts{};
-    ::gmtime_r(&now.tv_sec, &parts);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", parts, now.tv_nsec / 1000);
+    return fmt::format("{}.{:06}Z", utc_text(now.tv_sec), now.tv_nsec / 1000);
 }
 
 bool is_control(std::string_view text, std::size_t i) {
@@ -33,6 +31,19 @@ bool is_control(std::string_view text, std::size_t i) {
     // U+0080..U+009F are two bytes, C2 80..9F: terminals obey U+009B like ESC [.
     const bool after_c2 = i > 0 && static_cast<unsigned char>(text[i - 1]) == 0xC2;
     return byte < 0x20 || byte == 0x7F || (after_c2 && byte >= 0x80 && byte < 0xA0);
+}
+
+std::string line_for(LogFormat format, LogLevel level, std::string_view message) {
+    switch (format) {
+        case LogFormat::Json:
+            return fmt::format("{{\"level\":\"{}\",\"msg\":{},\"time\":\"{}\"}}\n", name_of(level),
+                               json_quote(message), timestamp());
+        case LogFormat::KeyValue:
+            return fmt::format("time=\"{}\" level={} msg={}\n", timestamp(), name_of(level),
+                               json_quote(printable(message)));
+        case LogFormat::Text: break;
+    }
+    return fmt::format("{}: {}\n", name_of(level), printable(message));
 }
 
 }  // namespace
@@ -63,10 +74,7 @@ void Log::plain(std::string_view text) const {
 
 void Log::write(LogLevel level, std::string_view message) const {
     if (level < lowest_) return;
-    const std::string line = format_ == LogFormat::Json
-                                 ? fmt::format("{{\"level\":\"{}\",\"msg\":{},\"time\":\"{}\"}}\n",
-                                               name_of(level), json_quote(message), timestamp())
-                                 : fmt::format("{}: {}\n", name_of(level), printable(message));
+    const std::string line = line_for(format_, level, message);
     // A log that cannot be written must not stop the work it reports on.
     [[maybe_unused]] const long written = ::write(out_.number(), line.data(), line.size());
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -98,8 +99,19 @@ void set_mempolicy(int mode, std::span<const unsigned long> nodes, CString name)
         [&] { return std::string{name.view()}; });
 }
 
+void sched_setaffinity(std::span<const unsigned long> cpus) {
+    traced_call(
+        "sched_setaffinity", "execCPUAffinity",
+        [&] { return ::syscall(SYS_sched_setaffinity, 0, cpus.size_bytes(), cpus.data()); },
+        [&] { return fmt::format("{} bytes", cpus.size_bytes()); });
+}
+
 mode_t umask(mode_t mask) {
     return ::umask(mask);  // cannot fail
+}
+
+void join_session_keyring(CString name) {
+    check(::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str()), "keyctl", name.view());
 }
 
 std::string getcwd() {

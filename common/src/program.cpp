@@ -64,13 +64,17 @@ int run_and_report(std::string_view program, const std::function<int()>& body) {
 
 }  // namespace
 
-int run_program(std::string_view program, const std::function<int()>& body) noexcept {
+void prepare_process() noexcept {
     // Inherited as ignored, our children would vanish unwaited for. waitid(2), ECHILD
     std::signal(SIGCHLD, SIG_DFL);
     fill_standard_descriptors();
     // Nobody may be listening to our errors or our trace: a failed write is enough news of that.
     // exec() gives the container the default back.
     std::signal(SIGPIPE, SIG_IGN);
+}
+
+int run_program(std::string_view program, const std::function<int()>& body) noexcept {
+    prepare_process();
     const int code = run_and_report(program, body);
     trace::flush();
     return code;

@@ -65,6 +65,27 @@ bool on_read_only_mount(FdRef file) {
     return (status.f_flag & ST_RDONLY) != 0;
 }
 
+void keep_over_exec(FdRef file) {
+    traced_call(
+        "fcntl", "F_SETFD", [&] { return ::fcntl(file.number(), F_SETFD, 0); },
+        [&] { return fmt::format("{}, F_SETFD, 0", describe(file)); });
+}
+
+bool can_be_written(FdRef file) {
+    const int flags = ::fcntl(file.number(), F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+bool on_detached_mount(FdRef file) {
+    // What a path is made of are the names between a mount's root and "/"; here there are none.
+    return readlinkat(FdRef::working_directory(), fmt::format("/proc/self/fd/{}", file.number())) ==
+           "/";
+}
+
+bool may_write(FdRef file) {
+    return ::faccessat(file.number(), "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0;
+}
+
 void chroot_to(FdRef directory, CString subject) {
     fchdir(directory, subject);
     traced_call(

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "filtered_trace.hpp"
 #include "traced_call.hpp"
 
 namespace tenon::sys {
@@ -16,6 +17,7 @@ namespace tenon::sys {
 UniqueFd seccomp_set_filter(std::span<const sock_filter> program, unsigned flags) {
     sock_fprog loan{static_cast<unsigned short>(program.size()),
                     const_cast<sock_filter*>(program.data())};
+    trace::expect_filter();
     const long result = traced_call(
         "seccomp", "SECCOMP_SET_MODE_FILTER",
         [&] { return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &loan); },
@@ -23,6 +25,7 @@ UniqueFd seccomp_set_filter(std::span<const sock_filter> program, unsigned flags
             return fmt::format("SECCOMP_SET_MODE_FILTER, {:#x}, {} instructions", flags,
                                program.size());
         });
+    trace::obey_filter();
     const bool listens = (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
     return UniqueFd{listens ? static_cast<int>(result) : -1};
 }

@@ -6,15 +6,27 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
 #include <vector>
 
+#include "tenon/own_status.hpp"
 #include "traced_call.hpp"
 
 namespace tenon::sys {
 
 namespace {
+
+// The kernel's own struct, all zero: SIG_DFL, no flags, no mask. sigaction(2), "C library/kernel
+// differences". glibc's sigaction(3) would refuse signals 32 and 33, which its posix_spawn ignores.
+constexpr std::size_t kernel_mask_bytes = 8;
+struct KernelSigaction {
+    void (*handler)(int) = SIG_DFL;
+    unsigned long flags = 0;
+    void (*restorer)() = nullptr;
+    std::array<unsigned char, kernel_mask_bytes> mask{};
+};
 
 std::uint64_t change_signal_mask(int how, const char* how_text, std::uint64_t signals) {
     std::uint64_t before = 0;
@@ -52,9 +64,24 @@ signalfd_siginfo read_signal(FdRef signals) {
     return info;
 }
 
-bool ignores_signal(int signal) {
-    struct sigaction action {};
-    return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+std::uint64_t ignored_signals() {
+    if (const std::optional<std::uint64_t> told = own_status_set("SigIgn")) return *told;
+    std::uint64_t ignored = 0;
+    for (int signal = 1; signal < NSIG; ++signal) {
+        KernelSigaction action;
+        const long rc = ::syscall(SYS_rt_sigaction, signal, nullptr, &action, kernel_mask_bytes);
+        if (rc == 0 && action.handler == SIG_IGN) ignored |= std::uint64_t{1} << (signal - 1);
+    }
+    return ignored;
+}
+
+void reset_dispositions(std::uint64_t signals) {
+    const KernelSigaction standard;
+    for (int signal = 1; signal < NSIG; ++signal) {
+        if ((signals >> (signal - 1) & 1) == 0) continue;
+        // EINVAL for SIGKILL and SIGSTOP, which are always at their default.
+        ::syscall(SYS_rt_sigaction, signal, &standard, nullptr, kernel_mask_bytes);
+    }
 }
 
 void pidfd_queue_signal(FdRef pidfd, int signal, sigval value) {

@@ -2,6 +2,8 @@
 #include "tenon/socket_syscalls.hpp"
 
 #include <fmt/format.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 
 #include <array>
 #include <cerrno>
@@ -51,6 +53,12 @@ UniqueFd socket(int domain, int type, int protocol) {
         [&] { return fmt::format("{}, {}, {}", domain, type, protocol); });
 }
 
+std::pair<UniqueFd, UniqueFd> socketpair(int type) {
+    int ends[2] = {-1, -1};
+    check(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), "socketpair");
+    return {UniqueFd{ends[0]}, UniqueFd{ends[1]}};
+}
+
 void setsockopt(FdRef socket, int level, int option, int value) {
     check(::setsockopt(socket.number(), level, option, &value, sizeof value), "setsockopt");
 }
@@ -80,6 +88,42 @@ void connect(FdRef socket, const sockaddr& address, socklen_t size, std::string_
 void send_with_descriptor(FdRef socket, std::string_view text, FdRef fd, std::string_view subject) {
     std::size_t sent = send_some(socket, text, fd, subject);
     while (sent < text.size()) sent += send_some(socket, text.substr(sent), FdRef{}, subject);
+}
+
+void bring_up(FdRef socket, std::string_view name) {
+    ifreq request{};
+    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    check(::ioctl(socket.number(), SIOCGIFFLAGS, &request), "ioctl", name);
+    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+    check(::ioctl(socket.number(), SIOCSIFFLAGS, &request), "ioctl", name);
+}
+
+ReceivedMessage receive_with_descriptor(FdRef socket, std::size_t most, std::string_view subject) {
+    ReceivedMessage message{.text = std::string(most, '\0'), .fd = {}};
+    iovec part{message.text.data(), message.text.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    // Not CMSG_SPACE: its padding has room for a second descriptor, which nobody would close.
+    header.msg_controllen = CMSG_LEN(sizeof(int));
+    const auto invoke = [&] {
+        long length = -1;
+        do {
+            length = ::recvmsg(socket.number(), &header, MSG_CMSG_CLOEXEC);
+        } while (length < 0 && errno == EINTR);
+        return length < 0 && errno == ECONNRESET ? 0 : length;
+    };
+    const long length = traced_call("recvmsg", subject, invoke, [&] { return describe(socket); });
+    const cmsghdr* const rights = length > 0 ? CMSG_FIRSTHDR(&header) : nullptr;
+    if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS) {
+        int number = -1;
+        std::memcpy(&number, CMSG_DATA(rights), sizeof number);
+        message.fd = UniqueFd{number};
+    }
+    message.text.resize(static_cast<std::size_t>(length));
+    return message;
 }
 
 }  // namespace tenon::sys

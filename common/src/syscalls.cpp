@@ -7,7 +7,6 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/nsfs.h>
-#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -26,6 +25,7 @@
 #include "directory_entries.hpp"
 #include "flag_names.hpp"
 #include "traced_call.hpp"
+#include "undisturbed_open.hpp"
 
 namespace tenon::sys {
 
@@ -59,19 +59,6 @@ long raw_clone3(const CloneRequest& request, int& pidfd) {
         arguments.cgroup = static_cast<std::uint64_t>(request.into_cgroup->number());
     }
     return ::syscall(SYS_clone3, &arguments, sizeof arguments);
-}
-
-// EAGAIN: somewhere on the machine a rename or a mount raced with our "..", and the kernel could
-// not be sure that we stay inside. To try again is what openat2(2) advises; not for ever, because
-// the one who renames may be the one we guard against.
-long openat2_undisturbed(FdRef directory, CString path, const open_how& how) {
-    constexpr int tries = 128;
-    long fd = -1;
-    for (int i = 0; i < tries; ++i) {
-        fd = ::syscall(SYS_openat2, directory.number(), path.c_str(), &how, sizeof how);
-        if (fd >= 0 || errno != EAGAIN) break;
-    }
-    return fd;
 }
 
 }  // namespace
@@ -235,11 +222,9 @@ UniqueFd openat(FdRef directory, CString path, int flags, mode_t mode) {
 }
 
 UniqueFd openat2(FdRef directory, CString path, int flags, std::uint64_t resolve) {
-    open_how how{};
-    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-    how.resolve = resolve;
     return traced_open(
-        "openat2", path.view(), [&] { return openat2_undisturbed(directory, path, how); },
+        "openat2", path.view(),
+        [&] { return openat2_undisturbed(directory, path, flags, resolve); },
         [&] {
             return fmt::format("{}, \"{}\", {}, {}", describe(directory), path.view(),
                                open_flag_names(flags), resolve_names(resolve));

@@ -11,15 +11,16 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
 #include <ratio>
 #include <span>
 
+#include "filtered_trace.hpp"
 #include "tenon/error.hpp"
 #include "tenon/log.hpp"
+#include "tenon/messages.hpp"
 
 namespace tenon::trace {
 
@@ -86,6 +87,8 @@ struct State {
     const char* step = "";
     const char* why = "";
     const char* role = "parent";
+    pid_t filtered = 0;  // who is behind a filter: this process
+    bool behind_filter = false;
 };
 State state;  // one thread per process: the rule of the runtime
 
@@ -156,31 +159,55 @@ std::string text_lines(const Record& record, std::size_t number) {
     return text;
 }
 
+// One line of a log among others: what a call was for stands in each.
+std::string message_line(const Record& record) {
+    const std::string_view step = record.step;
+    return fmt::format("{}: {}{}{}({}) = {} ({:.0f} us)", record.role, step,
+                       step.empty() ? "" : ": ", record.call.data(), record.arguments.data(),
+                       outcome(record), microseconds(record.end - record.begin));
+}
+
+void deliver(const std::string& text) {
+    if (state.options.format == Format::Messages) return tell(LogLevel::Debug, text);
+    [[maybe_unused]] const long written = ::write(state.out.number(), text.data(), text.size());
+}
+
+bool broken_pipe_waits() {
+    sigset_t waiting{};
+    ::sigpending(&waiting);
+    return sigismember(&waiting, SIGPIPE) == 1;
+}
+
 // The story is told beside the work: a reader that went away must not stop a container. SIGPIPE
-// would, for just before exec its default is back: it is held off, and taken if it came.
-void print(std::string_view text) {
+// would, for just before exec its default is back: it is held off, and taken if it came of this.
+void print(const std::string& text) {
     sigset_t broken_pipe{};
     sigset_t outer{};
     sigemptyset(&broken_pipe);
     sigaddset(&broken_pipe, SIGPIPE);
     ::sigprocmask(SIG_BLOCK, &broken_pipe, &outer);
-    const long written = ::write(state.out.number(), text.data(), text.size());
+    const bool before = broken_pipe_waits();
+    deliver(text);
     const timespec no_wait{};
-    if (written < 0 && errno == EPIPE) ::sigtimedwait(&broken_pipe, nullptr, &no_wait);
+    if (!before) ::sigtimedwait(&broken_pipe, nullptr, &no_wait);
     ::sigprocmask(SIG_SETMASK, &outer, nullptr);
 }
 
 std::string line_for(const Record& record, std::size_t number) {
-    return state.options.format == Format::Json ? json_line(record, number)
-                                                : text_lines(record, number);
+    switch (state.options.format) {
+        case Format::Json: return json_line(record, number);
+        case Format::Messages: return message_line(record);
+        case Format::Text: break;
+    }
+    return text_lines(record, number);
 }
 
 // Calls that found the story full are not told one by one, but nobody shall think there were none.
 std::string line_for_lost(std::size_t calls) {
-    return state.options.format == Format::Json
-               ? fmt::format("{{\"lost\":{}}}\n", calls)
-               : fmt::format("      {} more calls are not told: a story holds {}\n", calls,
-                             capacity);
+    if (state.options.format == Format::Json) return fmt::format("{{\"lost\":{}}}\n", calls);
+    const std::string said =
+        fmt::format("{} more calls are not told: a story holds {}", calls, capacity);
+    return state.options.format == Format::Messages ? said : "      " + said + "\n";
 }
 
 std::span<Record> claimed_records() {
@@ -235,7 +262,7 @@ void set_role(const char* role) {
 }
 
 void flush() noexcept {
-    if (!detail::enabled) return;
+    if (!detail::enabled || state.behind_filter) return;
     try {
         for (Record& record : claimed_records()) {
             if (is_complete(record)) print_once(record);
@@ -247,7 +274,7 @@ void flush() noexcept {
 }
 
 void flush_before_exec() noexcept {
-    if (!detail::enabled) return;
+    if (!detail::enabled || state.behind_filter) return;
     try {
         for (Record& record : claimed_records()) {
             if (!completes_soon(record)) return;
@@ -256,6 +283,16 @@ void flush_before_exec() noexcept {
     } catch (const std::exception&) {
         return;  // as in flush()
     }
+}
+
+void expect_filter() noexcept {
+    if (!detail::enabled) return;
+    flush_before_exec();
+    state.filtered = ::getpid();
+}
+
+void obey_filter() noexcept {
+    state.behind_filter = detail::enabled;
 }
 
 Step::Step(int chapter, const char* name, const char* why) noexcept
@@ -277,7 +314,7 @@ Call::Call(std::string_view name, std::string_view arguments) noexcept {
     record_ = &state.story->records[mine.place];
     record_->at = mine.at;
     record_->chapter = state.chapter;
-    record_->pid = ::getpid();
+    record_->pid = state.behind_filter ? state.filtered : ::getpid();
     record_->step = state.step;
     record_->why = state.why;
     record_->role = state.role;

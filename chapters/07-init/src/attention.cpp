@@ -30,9 +30,9 @@ std::uint64_t signals_to_hear() {
     std::uint64_t signals = 0;
     for (int signal = 1; signal <= last_signal; ++signal) {
         if (is_one_of(not_meant_for_others, signal) || is_one_of(job_control, signal)) continue;
-        if (!sys::ignores_signal(signal)) signals |= signal_bit(signal);
+        signals |= signal_bit(signal);
     }
-    return signals;
+    return signals & ~sys::ignored_signals();
 }
 
 ArrivedSignal arrived(const signalfd_siginfo& info) {

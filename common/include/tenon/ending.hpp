@@ -41,6 +41,11 @@ class EndingSignals {
     /// the other side. @throws EndedBySignal  one of the signals came first
     void wait_for(FdRef event) const;
 
+    /// Can be read when one of the signals has come.
+    [[nodiscard]] FdRef fd() const { return signals_; }
+    /// @pre one has come. @throws EndedBySignal
+    [[noreturn]] void end() const;
+
   private:
     sigset_t before_{};
     UniqueFd signals_;

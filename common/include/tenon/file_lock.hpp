@@ -11,6 +11,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "tenon/fd.hpp"
 
@@ -27,6 +28,12 @@ class FileLock {
     /// bits  @throws SysError  openat; flock
     static std::optional<FileLock> try_now(FdRef directory, const std::string& name,
                                            mode_t mode = 0600);
+
+    /// The same of a file or folder that is open. It may have been removed while we waited.
+    static FileLock on(UniqueFd open, std::string_view name);
+
+    /// Lets go of it now, also in copies of this process that still have it open.
+    void release() const;
 
     /// Of the locked file: its content is the owner's.
     [[nodiscard]] FdRef file() const { return file_; }

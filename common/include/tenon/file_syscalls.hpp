@@ -41,6 +41,10 @@ void fsync(FdRef file, std::string_view subject);
 /// there is no more data. @see \man{lseek,2}
 std::optional<std::uint64_t> seek(FdRef file, std::uint64_t offset, int whence);
 
+/// As openat2(), where it may well be missing: nothing for ENOENT and ENOTDIR.
+std::optional<UniqueFd> openat2_if_present(FdRef directory, CString path, int flags,
+                                           std::uint64_t resolve);
+
 /// What @p name in @p directory is; a link is itself. @throws SysError  fstatat: ENOENT
 struct stat fstatat(FdRef directory, CString name);
 /// The same, or nothing when there is no such name. @throws SysError  any other error

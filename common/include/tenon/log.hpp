@@ -1,5 +1,5 @@
 /// @file
-/// Diagnostics for people (text) and for callers (JSON lines).
+/// Diagnostics for people (text), for callers (JSON lines), and for files that both may read.
 ///
 /// One message is one write(2): lines of two processes that share the file never mix. The JSON
 /// keys are those that containerd's shim reads back: level, msg, time (RFC 3339).
@@ -14,8 +14,12 @@ namespace tenon {
 
 /// How much a message matters.
 enum class LogLevel { Debug, Info, Warning, Error };
-/// How a message is written: for people, or one JSON object per line.
-enum class LogFormat { Text, Json };
+/// How a message is written.
+enum class LogFormat {
+    Text,      ///< `error: message`: on a terminal
+    Json,      ///< one JSON object per line
+    KeyValue,  ///< `time="2026-01-31T23:59:59.000000Z" level=error msg="message"`: in a file
+};
 
 /// Where messages go, in which form, and from which level on.
 class Log {
@@ -28,6 +32,7 @@ class Log {
     void info(std::string_view message) const { write(LogLevel::Info, message); }
     void warning(std::string_view message) const { write(LogLevel::Warning, message); }
     void error(std::string_view message) const { write(LogLevel::Error, message); }
+    void message(LogLevel level, std::string_view text) const { write(level, text); }
     /// @p text as it is: a table that somebody asked for. As with messages, a failed write is none
     /// of our caller's business.
     void plain(std::string_view text) const;

@@ -53,12 +53,18 @@ ProcessResult run_process(const std::vector<std::string>& argv,
 struct Command {
     std::vector<std::string> argv;         ///< at least one element
     std::vector<std::string> environment;  ///< KEY=value
+    unsigned preserved = 0;                ///< how many descriptors from 3 on it inherits
 };
 
+/// Says what is wrong with the command before anything else is given up for it.
+/// @throws SysError  execve: ENOENT, EACCES; what exec() would say of its name and mode
+void require_command(const Command& command);
+
 /// Becomes @p command, as a shell would find it: a name with '/' is a path, any other is searched
-/// for in PATH. Descriptors from 3 on are marked close-on-exec, signal dispositions and mask reset
-/// to the default. @throws SysError  execve: ENOENT (not found; or its loader or interpreter is
-/// missing, which the subject then names), EACCES (found, but not executable), ENOEXEC, ENOTDIR
+/// for in PATH. Descriptors that it does not inherit are marked close-on-exec, signal dispositions
+/// and mask reset to the default. @throws SysError  execve: ENOENT (not found; or its loader or
+/// interpreter is missing, which the subject then names), EACCES (found, but not executable),
+/// ENOEXEC, ENOTDIR
 [[noreturn]] void exec(const Command& command);
 /// The same with @p last_step after all that, and before execve alone: no other system call
 /// follows, as long as execve takes the first file found and nobody listens to the trace. For a

@@ -52,6 +52,11 @@ void personality(unsigned long persona, CString name);
 /// Which memory nodes are used. @param nodes  a bit mask. @see \man{set_mempolicy,2}
 void set_mempolicy(int mode, std::span<const unsigned long> nodes, CString name);
 
+/// On which CPUs the caller runs. @param cpus  a bit mask; those that there are not, or that its
+/// cpuset does not allow, are passed over. @see \man{sched_setaffinity,2}
+/// @throws SysError  sched_setaffinity: EINVAL (none is left)
+void sched_setaffinity(std::span<const unsigned long> cpus);
+
 /// @return the one before. @see \man{umask,2}
 mode_t umask(mode_t mask);
 /// While it lives, what is made has exactly the mode that was asked for.
@@ -65,6 +70,10 @@ class UmaskAside {
   private:
     mode_t before_;
 };
+
+/// A new session keyring for the caller and its children, or the one of that name.
+/// @throws SysError  keyctl: EDQUOT, ENOSYS. @see \man{keyctl,2}, KEYCTL_JOIN_SESSION_KEYRING
+void join_session_keyring(CString name);
 
 /// The working directory as the kernel says it: `(unreachable)/...` when it lies outside the root.
 /// @see \man{getcwd,2}, "C library/kernel differences"

@@ -19,6 +19,10 @@ enum ExitCode : int {
     exit_not_found = 127,       ///< the command is not there
 };
 
+/// What run_program() does first: descriptors 0, 1 and 2 are open, children are waited for, and a
+/// broken pipe is an error instead of an end.
+void prepare_process() noexcept;
+
 /// Runs @p body and returns its result as exit code. An exception becomes one line on standard
 /// error (`program: what on what: why: what to do`) and 125, 126 or 127; EndedBySignal becomes that
 /// signal. Prints the rest of the trace in each case.

@@ -22,6 +22,19 @@ void add_seals(FdRef memory, int seals);
 int seals_of(FdRef file);
 /// Whether the mount or the file system that holds @p file is read-only. @see \man{statvfs,3}
 bool on_read_only_mount(FdRef file);
+/// Whether @p file is all of a mount that is attached nowhere: no path leads to it, and nobody can
+/// change how it is mounted.
+bool on_detached_mount(FdRef file);
+/// Whether the caller, by its effective ids, may open @p file for writing by this descriptor.
+/// @see \man{faccessat,2}, W_OK
+bool may_write(FdRef file);
+
+/// @p file is not closed by the next execve: the program that follows has it under its number.
+/// @see \man{fcntl,2}, F_SETFD
+void keep_over_exec(FdRef file);
+
+/// Whether it is open, and for writing. @see \man{fcntl,2}, F_GETFL
+bool can_be_written(FdRef file);
 
 /// @p directory becomes the caller's "/". @see \man{chroot,2}
 void chroot_to(FdRef directory, CString subject);

@@ -28,8 +28,10 @@ void set_signal_mask(std::uint64_t signals);
 UniqueFd signalfd(std::uint64_t signals);
 /// The next signal; waits for it. @throws SysError  read
 signalfd_siginfo read_signal(FdRef signals);
-/// Whether this process ignores @p signal. @see \man{sigaction,2}
-bool ignores_signal(int signal);
+/// The signals that this process ignores. @see \man{sigaction,2}
+std::uint64_t ignored_signals();
+/// Gives each of @p signals its default action.
+void reset_dispositions(std::uint64_t signals);
 
 /// Sends a signal with a value, as sigqueue(3) does. @throws SysError  pidfd_send_signal: ESRCH
 void pidfd_queue_signal(FdRef pidfd, int signal, sigval value);

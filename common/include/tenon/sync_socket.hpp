@@ -8,6 +8,8 @@
 ///       | <- Failed {errno, call, subject} ----------------------------  |
 ///       | <- end of file: the socket closed, by exec or by exit -------  |
 ///
+/// A child that is to wait once more says so by Ready, and goes on with the next Go: chapter 10.
+///
 /// A SOCK_SEQPACKET pair keeps messages whole, passes descriptors (\man{unix,7}, SCM_RIGHTS), and
 /// reports the death of the other side as end of file, so nobody waits for the dead.
 #pragma once
@@ -28,6 +30,7 @@ enum class SyncKind : std::uint8_t {
     Go,       ///< parent to child: what you had to wait for is done
     Spawned,  ///< joiner to parent: text is the pid, the descriptor its pidfd
     Failed,   ///< child to parent: text is an encoded exception
+    Ready,    ///< child to parent: I wait for another Go; text says what is done
 };
 
 /// One message, whole.
@@ -44,6 +47,8 @@ class SyncSocket {
     static std::pair<SyncSocket, SyncSocket> make_pair();
 
     SyncSocket() = default;
+    /// One end of a connection between strangers. @param socket  SOCK_SEQPACKET, connected
+    static SyncSocket over(UniqueFd socket) { return SyncSocket{std::move(socket)}; }
 
     /// @param text  at most 4000 bytes (longer is cut)
     /// @throws SysError  sendmsg: EPIPE when the other side is gone

@@ -18,8 +18,8 @@
 
 namespace tenon::trace {
 
-/// For people, or one JSON object per line.
-enum class Format { Text, Json };
+/// For people; one JSON object per line; or one debug message per call, to where messages go.
+enum class Format { Text, Json, Messages };
 
 /// How a story is told. Colour is used only when asked for.
 struct Options {
@@ -27,7 +27,8 @@ struct Options {
     bool colour = false;
 };
 
-/// Starts recording; the story goes to @p out (a loan for the life of the process).
+/// Starts recording; the story goes to @p out (a loan for the life of the process; of no
+/// consequence for Format::Messages).
 /// @throws SysError  mmap: ENOMEM
 void enable(FdRef out, Options options);
 

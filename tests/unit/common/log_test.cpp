@@ -127,6 +127,18 @@ TEST_CASE("a text line is the level and the message") {
                                             "error: d\n"});
 }
 
+TEST_CASE("a log of keys and values has one line per message, whatever it says") {
+    const auto lines = lines_of(LogFormat::KeyValue, LogLevel::Debug, [](const Log& log) {
+        log.debug("a");
+        log.warning("b\n\"c\" \x1b");
+    });
+    REQUIRE(lines.size() == 2);
+    const std::string time = R"(time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z" )";
+    CHECK(std::regex_match(lines[0], std::regex{time + "level=debug msg=\"a\"\n"}));
+    CHECK(std::regex_match(
+        lines[1], std::regex{time + R"(level=warning msg="b\\\\n\\"c\\" \\\\x1b")" + "\n"}));
+}
+
 TEST_CASE("a log says nothing below its level") {
     const LogLevel levels[] = {LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error};
     std::size_t expected = 4;

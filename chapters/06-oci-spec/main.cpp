@@ -1,6 +1,4 @@
 // ch06: a container as config.json describes it.
-#include <CLI/CLI.hpp>
-
 #include "tenon/bundle_plan.hpp"
 #include "tenon/network_options.hpp"
 #include "tenon/oci_verbs.hpp"
@@ -9,6 +7,7 @@
 #include "tenon/provenance.hpp"
 #include "tenon/rootfs_options.hpp"
 #include "tenon/stage.hpp"
+#include "tenon/stage_app.hpp"
 
 namespace {
 
@@ -45,22 +44,17 @@ int run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"ch06: a command in the container that a config.json describes", "ch06"};
-    app.set_version_flag("--version", tenon::version_text("ch06", 6));
-    app.require_subcommand(1);
+    tenon::StageApp stage{"ch06", "a command in the container that a config.json describes",
+                          tenon::version_text("ch06", 6)};
     Options options;
-    CLI::App& verb = *app.add_subcommand("run", "run the container of a bundle");
+    CLI::App& verb = stage.add_verb("run", "run the container of a bundle");
     tenon::declare_launch_options(verb, options.launch);
     tenon::declare_bundle_option(verb, options.bundle);
     tenon::declare_network_options(verb, options.network);
-    tenon::declare_oci_verbs(app, options.oci);
-    std::vector<tenon::Verb> verbs{{.app = &verb,
-                                    .body = [&] { return run(options); },
-                                    .command = &options.launch.command,
-                                    .command_optional = true}};
-    for (const char* name : {"spec", "validate", "dump"}) {
-        verbs.push_back({.app = app.get_subcommand(name),
-                         .body = [&] { return tenon::run_oci_verb(app, options.oci).value(); }});
-    }
-    return tenon::run_verbs(app, {argv, static_cast<std::size_t>(argc)}, verbs);
+    std::vector<tenon::Verb> verbs = tenon::oci_verbs(stage, options.oci);
+    verbs.push_back({.app = &verb,
+                     .body = [&] { return run(options); },
+                     .command = &options.launch.command,
+                     .command_optional = true});
+    return tenon::run_verbs(stage.app(), {argv, static_cast<std::size_t>(argc)}, verbs);
 }

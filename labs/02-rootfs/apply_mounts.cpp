@@ -15,15 +15,16 @@ namespace {
 // Complete first, visible second.
 void apply_mount(FdRef root, const MountStep& step) {
     const trace::Step telling{2, "add a mount", "made complete while detached, then attached"};
-    const UniqueFd mount = create_detached_mount(step);
+    const UniqueFd mount =
+        step.copy_up ? create_copied_up(root, step) : create_detached_mount(step);
     attach_inside(root, mount, step);
 }
 
-void apply_step(FdRef root, const MountStep& step) {
+void apply_step(FdRef root, const MountStep& step, Covers& covers) {
     switch (step.kind) {
         case MountKind::Filesystem:
         case MountKind::Bind: return apply_mount(root, step);
-        case MountKind::Mask: return mask_path(root, step);
+        case MountKind::Mask: return mask_path(root, step, covers);
         case MountKind::ReadonlyPath: return make_path_readonly(root, step);
         case MountKind::Remount: return change_mount(root, step);
         case MountKind::Nodes: return make_nodes(root, step);
@@ -42,8 +43,9 @@ UniqueFd create_detached_mount(const MountStep& step) {
 }
 
 void apply_mounts(FdRef root, const MountPlan& plan) {
+    Covers covers;
     for (const MountStep& step : plan.steps) {
-        telling_origin(step, [&] { apply_step(root, step); });
+        telling_origin(step, [&] { apply_step(root, step, covers); });
     }
 }
 

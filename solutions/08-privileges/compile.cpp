@@ -10,8 +10,8 @@
 #include <stdexcept>
 
 #include "compiled.hpp"
-#include "seccomp_words.hpp"
 #include "tenon/seccomp.hpp"
+#include "tenon/seccomp_words.hpp"
 #include "tenon/trace.hpp"
 
 namespace tenon::seccomp {

@@ -228,7 +228,8 @@ def test_no_descriptor_of_ours_or_the_callers_is_inside(held):
     ({"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}}, "seccomp (chapter 08)"),
     ({"hooks": {"poststop": [{"path": "/bin/true"}]}}, "hooks (chapter 10)"),
     ({"linux": {"resources": {"devices": [{"allow": False, "type": "c", "major": 1, "minor": 3,
-                                           "access": "w"}]}}}, "resources.devices (chapter 10)"),
+                                           "access": "w"}]}}},
+     "resources.devices (chapter 10, tenon-oci)"),
 ])
 def test_what_is_not_done_is_told_and_the_rest_runs(run, bundle, change, word):
     result = run("ch06", "--bundle", bundle(change), "--", "echo", "ran")

@@ -128,7 +128,7 @@ def test_a_config_that_is_a_link_or_a_fifo(verb, folder):
 
 
 def test_no_bundle_and_no_config(verb, folder):
-    verb("validate", "--bundle", folder).one_line(125, "open config.json: ENOENT", "ch06 spec")
+    verb("validate", "--bundle", folder).one_line(125, "open config.json: ENOENT", "spec (ch06")
     verb("validate", "--bundle", folder / "none").one_line(125, "none: ENOENT")
     verb("validate", folder / "none").one_line(125, "none: ENOENT")
     verb("validate", "a", "b").one_line(125, "b")

@@ -4,16 +4,20 @@
 // undone. So neither the parent (it would be stuck inside) nor the child (too late for its pid)
 // can do it: a joiner in between enters, makes the child as its own sibling with CLONE_PARENT,
 // hands over the child's pidfd, and ends.
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <optional>
 
 #include "child_side.hpp"
 #include "tenon/error.hpp"
 #include "tenon/program.hpp"
+#include "tenon/spawn_entering.hpp"
 #include "tenon/syscalls.hpp"
 #include "tenon/trace.hpp"
 
@@ -100,6 +104,60 @@ Child child_from(const SyncMessage& spawned, UniqueFd pidfd, SyncSocket socket) 
 bool joins_user_namespace(const CloneArgs& args) {
     return std::any_of(args.join.begin(), args.join.end(),
                        [](const JoinNamespace& target) { return target.kind == Namespace::User; });
+}
+
+namespace {
+
+// The parts of `targets` that a child gets by its birth, and those that it enters.
+struct Targets {
+    std::optional<FdRef> pid;
+    std::vector<JoinNamespace> others;
+};
+
+Targets divided(std::span<const JoinNamespace> targets) {
+    Targets parts;
+    for (const JoinNamespace& one : targets) {
+        if (one.kind == Namespace::Pid) {
+            parts.pid = one.fd;
+        } else {
+            parts.others.push_back(one);
+        }
+    }
+    return parts;
+}
+
+// A pid namespace that is lent to the next child is given back when that is there: setns(2) moves
+// nobody who calls it.
+sys::CloneResult clone_into_pid_namespace(FdRef target, const sys::CloneRequest& request) {
+    const UniqueFd own = sys::openat(FdRef::working_directory(), "/proc/self/ns/pid", O_RDONLY);
+    sys::setns(target, CLONE_NEWPID, "pid");
+    sys::CloneResult made = sys::clone3(request);
+    if (made.pid != 0) sys::setns(own, CLONE_NEWPID, "pid");
+    return made;
+}
+
+}  // namespace
+
+Child spawn_entering(const CloneArgs& args, const ChildMain& child_main) {
+    const trace::Step step{1, "make the child", "in the pid namespace of those that it will join"};
+    auto [to_child, to_parent] = SyncSocket::make_pair();
+    // It is seen from inside as soon as it is there: so it is born like that. CVE-2016-9962
+    sys::forbid_inspection();
+    const Targets targets = divided(args.join);
+    const sys::CloneRequest request{.flags = clone_flags(args.create),
+                                    .into_cgroup = args.into_cgroup};
+    sys::CloneResult made =
+        targets.pid ? clone_into_pid_namespace(*targets.pid, request) : sys::clone3(request);
+    if (made.pid == 0) {
+        to_child.close();
+        run_child(to_parent, args, [&](SyncSocket& parent) {
+            enter_namespaces(targets.others);
+            return child_main(parent);
+        });
+    }
+    Child child{made.pid, std::move(made.pidfd), std::move(to_child)};
+    release_child(child, args);
+    return child;
 }
 
 Child spawn_through_joiner(const CloneArgs& args, const ChildMain& child_main) {

@@ -36,11 +36,11 @@ constexpr std::array spec_names{
     NamedKind{"network", Namespace::Net},
 };
 
-// Two descriptors name the same namespace when device and inode agree. namespaces(7)
-bool same_namespace(FdRef a, FdRef b) {
-    const struct stat left = sys::fstat(a);
-    const struct stat right = sys::fstat(b);
-    return left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+// Two files name the same namespace when device and inode agree. namespaces(7)
+bool is_ours(FdRef namespace_file, Namespace kind) {
+    const struct stat theirs = sys::fstat(namespace_file);
+    const struct stat ours = sys::stat(fmt::format("/proc/self/ns/{}", proc_name(kind)));
+    return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
 // The namespaces' files were opened by number: had the process ended meanwhile, they might be
@@ -113,8 +113,7 @@ std::vector<OpenNamespace> open_namespaces(pid_t pid) {
     for (const Namespace kind : all_namespaces) {
         const std::string_view name = proc_name(kind);
         UniqueFd theirs = sys::openat(here, fmt::format("/proc/{}/ns/{}", pid, name), O_RDONLY);
-        const UniqueFd ours = sys::openat(here, fmt::format("/proc/self/ns/{}", name), O_RDONLY);
-        if (!same_namespace(theirs, ours)) opened.push_back({kind, std::move(theirs)});
+        if (!is_ours(theirs, kind)) opened.push_back({kind, std::move(theirs)});
     }
     check_still_running(pidfd, pid);
     return opened;
@@ -128,9 +127,7 @@ std::optional<OpenNamespace> open_namespace(Namespace kind, const std::string& p
     }
     try {
         UniqueFd theirs = open_namespace_file(kind, path);
-        const UniqueFd ours = sys::openat(FdRef::working_directory(),
-                                          fmt::format("/proc/self/ns/{}", proc_name(kind)), O_PATH);
-        if (same_namespace(theirs, ours)) return std::nullopt;
+        if (is_ours(theirs, kind)) return std::nullopt;
         return OpenNamespace{kind, std::move(theirs)};
     } catch (const SysError& error) {
         if (error.call() != "openat") throw;

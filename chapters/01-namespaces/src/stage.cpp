@@ -58,6 +58,7 @@ void parse_words(CLI::App& app, std::vector<std::string> words) {
 
 void parse_with_command(CLI::App& app, std::span<char* const> arguments, const Verb& verb) {
     const CommandLine line = split_at_mark(arguments);
+    verb.app->prefix_command();
     parse_words(app, line.ours);
     *verb.command = join_command(verb.app->remaining(), line);
     if (verb.command->empty() && verb.command_optional) return;

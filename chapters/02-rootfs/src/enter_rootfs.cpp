@@ -41,9 +41,19 @@ std::optional<std::string> read_link(FdRef directory, const std::string& name) {
     }
 }
 
-void make_node(FdRef parent, const std::string& name, TargetKind kind) {
-    if (kind == TargetKind::Directory) return sys::mkdirat(parent, name, 0755);
-    sys::mknodat(parent, name, S_IFREG | 0644, 0);
+// False where something has that name already, be it a link that leads nowhere. mkdir(2), EEXIST
+bool make_node(FdRef parent, const std::string& name, TargetKind kind) {
+    try {
+        if (kind == TargetKind::Directory) {
+            sys::mkdirat(parent, name, 0755);
+        } else {
+            sys::mknodat(parent, name, S_IFREG | 0644, 0);
+        }
+        return true;
+    } catch (const SysError& e) {
+        if (e.error() != EEXIST) throw;
+        return false;
+    }
 }
 
 // One component at a time, each made inside a directory that is already open: a link that
@@ -51,18 +61,19 @@ void make_node(FdRef parent, const std::string& name, TargetKind kind) {
 UniqueFd make_missing(FdRef root, const std::string& path, TargetKind kind, int& links_left) {
     if (std::optional<UniqueFd> there = open_if_present(root, path)) return std::move(*there);
     const auto [above, name] = split_last(path);
+    if (above == path) return open_beneath(root, path, O_PATH);  // the root itself is no folder
     const UniqueFd parent = make_missing(root, above, TargetKind::Directory, links_left);
     // Nothing can be made in procfs; and the text of its magic links is no path: /proc/self/fd/8 is
     // there as soon as the folder itself is open as number 8.
     if (sys::file_system_type(parent) == PROC_SUPER_MAGIC) throw SysError(ENOENT, "openat2", path);
     if (name == "..") return open_beneath(root, path, O_PATH);  // of a folder that was missing
-    if (const std::optional<std::string> link = read_link(parent, name)) {
+    const bool made = make_node(parent, name, kind);
+    if (const std::optional<std::string> link = made ? std::nullopt : read_link(parent, name)) {
         // Its text is the image's: what it points to is looked up, and made, inside the root.
         if (links_left-- == 0) throw SysError(ELOOP, "readlinkat", path);
         const std::string next = link->starts_with('/') ? *link : above + "/" + *link;
         return make_missing(root, next, kind, links_left);
     }
-    make_node(parent, name, kind);
     return open_beneath(parent, name, O_PATH | O_NOFOLLOW);
 }
 
@@ -83,21 +94,29 @@ UniqueFd open_rootfs(const std::filesystem::path& path) {
     }
 }
 
-void enter_root(const RootMaker& make_root, const MountPlan& plan) {
+UniqueFd prepare_root(const RootMaker& make_root, const MountPlan& plan) {
     const OpenedPlan opened = open_sources(plan);  // still connected, for whoever asks for rslave
     make_mounts_private();
-    const UniqueFd root = make_root();
+    UniqueFd root = make_root();
     apply_mounts(root, opened.plan);
+    return root;
+}
+
+void change_root(FdRef root, const MountPlan& plan) {
     if (plan.readonly_root) {
         const trace::Step step{2, "make the root read-only", "last: targets had to be made in it"};
         sys::mount_setattr(root, {.set = MOUNT_ATTR_RDONLY}, false, "the new root");
     }
-    pivot_into(root);
+    plan.moved_root ? move_over_root(root) : pivot_into(root);
     if (plan.root_propagation != 0) {
         const trace::Step step{2, "set the root's propagation", "pivot_root takes no shared one"};
         sys::mount_setattr(root, {.propagation = plan.root_propagation},
                            plan.recursive_root_propagation, "/");
     }
+}
+
+void enter_root(const RootMaker& make_root, const MountPlan& plan) {
+    change_root(prepare_root(make_root, plan), plan);
 }
 
 void enter_rootfs(const std::filesystem::path& rootfs, const MountPlan& plan) {

@@ -16,6 +16,7 @@
 
 #include "hardened.hpp"
 #include "tenon/error.hpp"
+#include "tenon/file_syscalls.hpp"
 #include "tenon/mount_syscalls.hpp"
 #include "tenon/trace.hpp"
 
@@ -96,8 +97,7 @@ void protect_procfs(FdRef tree, FdRef target, const std::string& path) {
 }
 
 // move_mount would say EINVAL, which it says for much else, too.
-void require_same_kind(FdRef tree, FdRef target, std::string_view path) {
-    const bool folder = is_directory(tree);
+void require_kind(bool folder, FdRef target, std::string_view path) {
     if (folder != is_directory(target)) throw SysError(folder ? ENOTDIR : EISDIR, "mount", path);
 }
 
@@ -122,13 +122,10 @@ UniqueFd empty_readonly_directory() {
 
 }  // namespace
 
+// As open_beneath() walks, and without an exception: half of what is masked is not there.
 std::optional<UniqueFd> open_if_present(FdRef root, std::string_view path) {
-    try {
-        return open_beneath(root, path, O_PATH);
-    } catch (const SysError& e) {
-        if (e.error() == ENOENT || e.error() == ENOTDIR) return std::nullopt;
-        throw;
-    }
+    return sys::openat2_if_present(root, std::string{path}, O_PATH,
+                                   RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 UniqueFd open_target(FdRef root, const std::string& target, TargetKind kind) {
@@ -188,19 +185,28 @@ void set_attributes(FdRef tree, const MountAttributes& wanted, std::string_view 
 }
 
 void attach_inside(FdRef root, FdRef tree, const MountStep& step) {
-    const TargetKind kind = is_directory(tree) ? TargetKind::Directory : TargetKind::File;
-    const UniqueFd target = open_target(root, step.target, kind);
-    require_same_kind(tree, target, step.target);
+    // The root of a file system is a folder; what is bound may be anything.
+    const bool folder = step.kind == MountKind::Filesystem || is_directory(tree);
+    const UniqueFd target =
+        open_target(root, step.target, folder ? TargetKind::Directory : TargetKind::File);
+    require_kind(folder, target, step.target);
     protect_procfs(tree, target, step.target);
     sys::move_mount(tree, target, step.target);
 }
 
-void mask_path(FdRef root, const MountStep& step) {
+// One file system for all masked folders, made for the first: each one more would have to be taken
+// down with the container. A clone has the attributes of what it is cloned from.
+void mask_path(FdRef root, const MountStep& step, Covers& covers) {
     const trace::Step telling{2, "mask a path", "it tells about the host, not about the container"};
     const std::optional<UniqueFd> target = open_if_present(root, step.target);
     if (!target) return;
-    const UniqueFd cover = is_directory(*target) ? empty_readonly_directory() : clone_null();
-    sys::move_mount(cover, *target, step.target);
+    const bool folder = is_directory(*target);
+    UniqueFd& first = folder ? covers.folder : covers.file;
+    if (first.valid()) {
+        return sys::move_mount(sys::open_tree_clone(first, "", false), *target, step.target);
+    }
+    first = folder ? empty_readonly_directory() : clone_null();
+    sys::move_mount(first, *target, step.target);
 }
 
 void make_path_readonly(FdRef root, const MountStep& step) {

@@ -1,43 +1,17 @@
 // Declarations, then what follows from them.
 #include "tenon/rootfs_options.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
 
-#include "tenon/syscalls.hpp"
+#include "tenon/option_group.hpp"
 
 namespace tenon {
 
 namespace {
-
-// A mistake in the text is a mistake on the command line: CLI11 reports it as one.
-MountStep parsed(MountStep (*parse)(std::string_view), const std::string& text) {
-    try {
-        return parse(text);
-    } catch (const std::invalid_argument& error) {
-        throw CLI::ValidationError(error.what());
-    }
-}
-
-void add_mount_option(CLI::App& run, RootfsOptions& options, const char* flag,
-                      MountStep (*parse)(std::string_view), const char* help) {
-    run.add_option_function<std::vector<std::string>>(
-           flag,
-           [&options, parse](const std::vector<std::string>& texts) {
-               for (const auto& text : texts) options.mounts.push_back(parsed(parse, text));
-           },
-           help)
-        ->type_size(1)
-        ->trigger_on_parse()  // at the end, CLI11 would call us option by option: all binds first
-        ->allow_extra_args(false)
-        ->type_name("SPEC")
-        ->group("Root file system");
-}
 
 bool joins_mounts(const NamespaceOptions& options) {
     return options.join_pid &&
@@ -83,14 +57,18 @@ void refuse_mounts_without_root(const RootfsOptions& rootfs) {
 }  // namespace
 
 void declare_rootfs_options(CLI::App& run, RootfsOptions& options) {
-    run.add_option("--rootfs", options.rootfs, "the folder that becomes /")
-        ->type_name("DIR")
-        ->group("Root file system");
-    run.add_flag("--read-only", options.readonly, "make / read-only")->group("Root file system");
-    add_mount_option(run, options, "--bind", parse_bind,
-                     "show a path of the host inside: SRC:DST[:ro,rro,nosuid,...]");
-    add_mount_option(run, options, "--tmpfs", parse_tmpfs,
-                     "an empty file system in memory: DST[:size=64m,...]");
+    OptionGroup root{run, "Root file system"};
+    root.value("--rootfs", "DIR", "the folder that becomes /", options.rootfs);
+    root.flag("--read-only", "make / read-only", options.readonly);
+    // In the order in which they are given: a mount can lie below another.
+    const auto mounted_by = [&options](MountStep (*parse)(std::string_view)) {
+        return
+            [&options, parse](const std::string& text) { options.mounts.push_back(parse(text)); };
+    };
+    root.values("--bind", "SPEC", "show a path of the host inside: SRC:DST[:ro,rro,nosuid,...]",
+                mounted_by(parse_bind));
+    root.values("--tmpfs", "SPEC", "an empty file system in memory: DST[:size=64m,...]",
+                mounted_by(parse_tmpfs));
 }
 
 void complete_namespaces(NamespaceOptions& namespaces, const RootfsOptions& rootfs) {
@@ -103,14 +81,6 @@ void complete_namespaces(NamespaceOptions& namespaces, const RootfsOptions& root
         }
     }
     namespaces.create.insert(Namespace::Mount);
-}
-
-bool in_initial_user_namespace() {
-    // Namespaces' files have their numbers as inodes, and the first user namespace a fixed one:
-    // PROC_USER_INIT_INO in include/linux/proc_ns.h.
-    constexpr ino_t first_user_namespace = 4026531837U;
-    const UniqueFd ours = sys::openat(FdRef::working_directory(), "/proc/self/ns/user", O_PATH);
-    return sys::fstat(ours).st_ino == first_user_namespace;
 }
 
 MountPlan plan_mounts(const NamespaceOptions& namespaces, const RootfsOptions& rootfs,

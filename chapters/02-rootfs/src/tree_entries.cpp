@@ -38,12 +38,11 @@ void make_without_owner(FdRef folder, const std::string& name, const TreeEntry& 
     sys::mknodat(folder, name, format_of(entry.kind) | entry.mode, device_of(entry));
 }
 
-// The umask is put aside, so that no chmod is needed: by then the name might be somebody else's.
+// With the umask put aside, so that no chmod is needed: by then the name might be somebody else's.
 void make_entry(FdRef folder, const std::string& name, const TreeEntry& entry) {
     if (entry.kind == TreeEntry::Kind::Symlink) {
         return sys::symlinkat(entry.link_target, folder, name);
     }
-    const sys::UmaskAside whole_mode;
     make_without_owner(folder, name, entry);
     if (entry.uid != 0 || entry.gid != 0) sys::fchownat(folder, name, entry.uid, entry.gid);
 }
@@ -87,12 +86,16 @@ void make_where_missing(FdRef folder, const TreeEntry& entry, const std::string&
 }  // namespace
 
 void fill_detached_mount(FdRef mount, const std::vector<TreeEntry>& contents) {
+    if (contents.empty()) return;
+    const sys::UmaskAside whole_mode;
     for (const TreeEntry& entry : contents) make_in_tree(mount, entry);
 }
 
 void make_nodes(FdRef root, const MountStep& step) {
     const trace::Step telling{2, "make device nodes", "in a folder that is there already"};
     const UniqueFd folder = open_target(root, step.target, TargetKind::Directory);
+    if (!S_ISDIR(sys::fstat(folder).st_mode)) throw SysError(ENOTDIR, "mknodat", step.target);
+    const sys::UmaskAside whole_mode;
     for (const TreeEntry& entry : step.contents) make_where_missing(folder, entry, step.target);
 }
 

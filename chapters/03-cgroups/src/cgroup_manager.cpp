@@ -15,7 +15,7 @@
 #include "tenon/error.hpp"
 #include "tenon/hints.hpp"
 #include "tenon/kernel_file.hpp"
-#include "tenon/log.hpp"
+#include "tenon/messages.hpp"
 #include "tenon/trace.hpp"
 
 namespace tenon {
@@ -79,9 +79,9 @@ CgroupManager::~CgroupManager() {
         remove();
     } catch (const SysError& error) {
         // Another error, or a signal, is on its way up: this one is told beside it.
-        Log{FdRef{STDERR_FILENO}}.warning(with_advice(error));
+        tell_warning(with_advice(error));
     } catch (const std::exception& error) {
-        Log{FdRef{STDERR_FILENO}}.warning(error.what());
+        tell_warning(error.what());
     }
 }
 

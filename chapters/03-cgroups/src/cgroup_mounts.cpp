@@ -8,13 +8,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <sstream>
 #include <stdexcept>
 #include <utility>
 
 #include "tenon/cgroup.hpp"
 #include "tenon/error.hpp"
+#include "tenon/file_syscalls.hpp"
 #include "tenon/kernel_file.hpp"
+#include "tenon/program_syscalls.hpp"
 #include "tenon/trace.hpp"
 
 namespace tenon {
@@ -25,9 +26,9 @@ namespace {
 struct MountLine {
     std::string root;
     std::string mount_point;
-    std::string options;
-    std::string fstype;
-    std::string super_options;
+    std::string_view options;
+    std::string_view fstype;
+    std::string_view super_options;
 };
 
 // mountinfo writes blanks and backslashes as \040 and \134.
@@ -47,42 +48,57 @@ std::string unescaped(std::string_view text) {
     return plain;
 }
 
-MountLine parse_mount(const std::string& line) {
-    std::istringstream words{line};
-    std::string skipped;
-    MountLine mount;
-    words >> skipped >> skipped >> skipped >> mount.root >> mount.mount_point >> mount.options;
-    while (words >> skipped && skipped != "-") {
+std::vector<std::string_view> split(std::string_view list, char separator) {
+    std::vector<std::string_view> parts;
+    while (!list.empty()) {
+        const std::size_t end = std::min(list.find(separator), list.size());
+        parts.push_back(list.substr(0, end));
+        list.remove_prefix(std::min(end + 1, list.size()));
     }
-    words >> mount.fstype >> skipped >> mount.super_options;
-    mount.root = unescaped(mount.root);
-    mount.mount_point = unescaped(mount.mount_point);
-    return mount;
-}
-
-std::vector<std::string> split(std::string_view list, char separator) {
-    std::vector<std::string> parts;
-    std::istringstream stream{std::string{list}};
-    for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
     return parts;
 }
 
+// Nothing for a line of another file system: there may be thousands.
+std::optional<MountLine> parse_cgroup_mount(std::string_view line) {
+    constexpr std::string_view middle = " - ";
+    const std::size_t dash = line.find(" - cgroup");
+    if (dash == std::string_view::npos) return std::nullopt;
+    const std::vector<std::string_view> before = split(line.substr(0, dash), ' ');
+    const std::vector<std::string_view> after = split(line.substr(dash + middle.size()), ' ');
+    if (before.size() < 6 || after.size() < 3) return std::nullopt;
+    return MountLine{.root = unescaped(before[3]),
+                     .mount_point = unescaped(before[4]),
+                     .options = before[5],
+                     .fstype = after[0],
+                     .super_options = after[2]};
+}
+
 // v1 names its controllers in the mount's options; blkio is v2's io.
-void add_v1_controllers(const MountLine& mount, ControllerSet& found) {
+void add_v1_controllers(std::string_view names, ControllerSet& found) {
     constexpr std::array known{"cpu",  "cpuset", "memory",  "blkio",
                                "pids", "rdma",   "hugetlb", "misc"};
-    for (const std::string& option : split(mount.super_options, ',')) {
+    for (const std::string_view option : split(names, ',')) {
         if (std::find(known.begin(), known.end(), option) == known.end()) continue;
-        found.insert(option == "blkio" ? "io" : option);
+        found.insert(std::string{option == "blkio" ? "io" : option});
     }
 }
 
 // The v2 line of /proc/self/cgroup has hierarchy number 0 and no controllers: `0::/path`.
 std::string own_group_path(std::string_view text) {
-    for (const std::string& line : split(text, '\n')) {
-        if (line.starts_with("0::")) return line.substr(3);
+    for (const std::string_view line : split(text, '\n')) {
+        if (line.starts_with("0::")) return std::string{line.substr(3)};
     }
     return "/";
+}
+
+// The other lines: `4:cpu,cpuacct:/path`.
+ControllerSet v1_controllers(std::string_view text) {
+    ControllerSet found;
+    for (const std::string_view line : split(text, '\n')) {
+        const std::vector<std::string_view> fields = split(line, ':');
+        if (fields.size() > 1) add_v1_controllers(fields[1], found);
+    }
+    return found;
 }
 
 std::string without_slash(std::string_view path) {
@@ -101,7 +117,7 @@ std::optional<std::string> seen_from(std::string_view root, std::string_view own
 
 CgroupMount placed(const MountLine& mount, std::string_view own) {
     const std::optional<std::string> seen = seen_from(mount.root, own);
-    const std::vector<std::string> options = split(mount.options, ',');
+    const std::vector<std::string_view> options = split(mount.options, ',');
     return {.mount_point = mount.mount_point,
             .own_group = seen.value_or(""),
             .shows_own_group = seen.has_value(),
@@ -118,6 +134,24 @@ UniqueFd open_if_cgroup2(const CgroupMount& mount) {
         return {};  // hidden, or behind a folder that we may not enter: the next one
     }
     return {};
+}
+
+// Where everybody expects it, and whole: then nobody has to read the list of all mounts. Nothing
+// when that is not sure.
+std::optional<CgroupHierarchy> usual_hierarchy() {
+    constexpr ino_t whole = 1;                      // the root of all groups, and of no part
+    constexpr ino_t first_namespace = 0xEFFFFFFBU;  // PROC_CGROUP_INIT_INO of linux/proc_ns.h
+    constexpr const char* usual_place = "/sys/fs/cgroup";
+    const FdRef here = FdRef::working_directory();
+    if (!sys::fstatat_if_present(here, usual_place)) return std::nullopt;
+    UniqueFd root = open_if_cgroup2({.mount_point = usual_place});
+    if (!root.valid() || sys::fstat(root).st_ino != whole || sys::on_read_only_mount(root)) {
+        return std::nullopt;
+    }
+    if (sys::stat("/proc/self/ns/cgroup").st_ino != first_namespace) return std::nullopt;
+    const std::string own = read_kernel_file(here, "/proc/self/cgroup");
+    return CgroupHierarchy{std::move(root), usual_place, without_slash(own_group_path(own)),
+                           v1_controllers(own)};
 }
 
 [[noreturn]] void refuse(const CgroupMounts& mounts) {
@@ -137,10 +171,11 @@ UniqueFd open_if_cgroup2(const CgroupMount& mount) {
 CgroupMounts find_cgroup_mounts(std::string_view mountinfo, std::string_view own) {
     CgroupMounts found;
     const std::string own_path = own_group_path(own);
-    for (const std::string& line : split(mountinfo, '\n')) {
-        const MountLine mount = parse_mount(line);
-        if (mount.fstype == "cgroup") add_v1_controllers(mount, found.in_v1);
-        if (mount.fstype == "cgroup2") found.unified.push_back(placed(mount, own_path));
+    for (const std::string_view line : split(mountinfo, '\n')) {
+        const std::optional<MountLine> mount = parse_cgroup_mount(line);
+        if (!mount) continue;
+        if (mount->fstype == "cgroup") add_v1_controllers(mount->super_options, found.in_v1);
+        if (mount->fstype == "cgroup2") found.unified.push_back(placed(*mount, own_path));
     }
     // The best first: ours in sight, and writable.
     std::stable_sort(found.unified.begin(), found.unified.end(),
@@ -153,6 +188,7 @@ CgroupMounts find_cgroup_mounts(std::string_view mountinfo, std::string_view own
 
 CgroupHierarchy open_cgroup_hierarchy() {
     const trace::Step step{3, "find the hierarchy", "it may be mounted anywhere, or not at all"};
+    if (std::optional<CgroupHierarchy> usual = usual_hierarchy()) return std::move(*usual);
     const FdRef here = FdRef::working_directory();
     const CgroupMounts mounts = find_cgroup_mounts(read_kernel_file(here, "/proc/self/mountinfo"),
                                                    read_kernel_file(here, "/proc/self/cgroup"));

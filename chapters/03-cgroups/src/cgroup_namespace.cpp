@@ -9,6 +9,10 @@
 #include <algorithm>
 #include <iterator>
 
+#include "tenon/cgroup.hpp"
+#include "tenon/container_group.hpp"
+#include "tenon/error.hpp"
+#include "tenon/spawn_entering_group.hpp"
 #include "tenon/syscalls.hpp"
 #include "tenon/trace.hpp"
 
@@ -46,6 +50,27 @@ ChildMain with_cgroup_namespace_first(const CloneArgs& args, const ChildMain& ch
         if (!join.empty()) enter_namespaces(join);
         return child_main(to_parent);
     };
+}
+
+Child spawn_and_place(const CloneArgs& args, const ChildMain& child_main,
+                      const PrepareChild& place) {
+    CloneArgs waiting = without_cgroup_namespace(args);
+    waiting.prepare = [&](const Child& child) {
+        place(child);
+        if (args.prepare) args.prepare(child);
+    };
+    return spawn(waiting, with_cgroup_namespace_first(args, child_main));
+}
+
+Child spawn_entering_in_cgroup(FdRef group, const CloneArgs& args, const ChildMain& child_main) {
+    CloneArgs inside = without_cgroup_namespace(args);
+    inside.into_cgroup = group;
+    try {
+        return spawn_entering(inside, with_cgroup_namespace_first(args, child_main));
+    } catch (const SysError& error) {
+        if (error.call() != "clone3") throw;
+        return spawn_in_cgroup(group, args, child_main);
+    }
 }
 
 }  // namespace tenon

@@ -5,11 +5,14 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <charconv>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tenon/container_group.hpp"
 #include "tenon/error.hpp"
+#include "tenon/kernel_file.hpp"
 #include "tenon/syscalls.hpp"
 
 namespace tenon {
@@ -39,6 +42,9 @@ std::optional<std::string> remove_leaves(FdRef here) {
 }  // namespace
 
 void remove_groups_below(FdRef group) {
+    // A folder counts itself twice, and each one in it once: of a container that made no groups,
+    // the forty files need not be listed.
+    if (sys::fstat(group).st_nlink == 2) return;
     UniqueFd here = sys::openat(group, ".", O_RDONLY | O_DIRECTORY);
     std::vector<std::string> way;
     while (true) {
@@ -52,6 +58,66 @@ void remove_groups_below(FdRef group) {
             sys::unlinkat(here, way.back(), AT_REMOVEDIR);
             way.pop_back();
         }
+    }
+}
+
+namespace {
+
+void add_processes(FdRef group, std::set<pid_t>& pids) {
+    const std::string text = read_kernel_file(group, "cgroup.procs");
+    for (const char *at = text.data(), *end = at + text.size(); at < end;) {
+        pid_t pid = 0;
+        at = std::from_chars(at, end, pid).ptr + 1;
+        if (pid > 0) pids.insert(pid);
+    }
+}
+
+bool is_gone(const SysError& error) {
+    return error.error() == ENOENT || error.error() == ENODEV;
+}
+
+// Invalid where the group is gone. The processes of a threaded one are listed above it.
+UniqueFd enter_below(FdRef here, const std::string& name, std::set<pid_t>& pids) {
+    try {
+        UniqueFd below = sys::openat(here, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        add_processes(below, pids);
+        return below;
+    } catch (const SysError& error) {
+        if (!is_gone(error) && error.error() != EOPNOTSUPP) throw;
+        return {};
+    }
+}
+
+// False where the group itself is gone, with all that were in it.
+bool add_own_processes(FdRef group, std::set<pid_t>& pids) {
+    try {
+        add_processes(group, pids);
+        return true;
+    } catch (const SysError& error) {
+        if (!is_gone(error)) throw;
+        return false;
+    }
+}
+
+}  // namespace
+
+std::set<pid_t> processes_below(FdRef group) {
+    std::set<pid_t> pids;
+    if (!add_own_processes(group, pids)) return pids;
+    UniqueFd here = sys::openat(group, ".", O_RDONLY | O_DIRECTORY);
+    std::vector<std::vector<std::string>> left{sys::directories_in(here)};  // of each level
+    while (true) {
+        if (left.back().empty()) {
+            left.pop_back();
+            if (left.empty()) return pids;
+            here = sys::openat(here, "..", O_RDONLY | O_DIRECTORY);
+            continue;
+        }
+        UniqueFd below = enter_below(here, left.back().back(), pids);
+        left.back().pop_back();
+        if (!below.valid()) continue;
+        left.push_back(sys::directories_in(below));
+        here = std::move(below);
     }
 }
 

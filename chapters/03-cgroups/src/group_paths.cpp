@@ -7,7 +7,6 @@
 #include <linux/openat2.h>
 
 #include <algorithm>
-#include <sstream>
 #include <stdexcept>
 
 #include "tenon/cgroup.hpp"
@@ -19,21 +18,26 @@ namespace tenon {
 namespace {
 
 // A newline in a name would forge lines of /proc/PID/cgroup.
-bool is_strange_name(const std::string& name) {
+bool is_strange_name(std::string_view name) {
     return name.empty() || name == "." || name == ".." ||
            std::any_of(name.begin(), name.end(),
                        [](unsigned char c) { return c < ' ' || c == 0x7F; });
 }
 
+// What is behind the last slash is a name as well, if an empty one.
+bool has_strange_name(std::string_view path) {
+    for (std::size_t begin = 0; begin <= path.size();) {
+        const std::size_t end = std::min(path.find('/', begin), path.size());
+        if (is_strange_name(path.substr(begin, end - begin))) return true;
+        begin = end + 1;
+    }
+    return false;
+}
+
 }  // namespace
 
 void check_group_path(std::string_view path) {
-    std::istringstream parts{std::string{path}};
-    bool strange = path.empty() || path.back() == '/';
-    for (std::string part; std::getline(parts, part, '/');) {
-        strange = strange || is_strange_name(part);
-    }
-    if (strange) {
+    if (has_strange_name(path)) {
         throw std::invalid_argument(
             fmt::format("'{}' does not name a cgroup: write names with single slashes between, "
                         "such as demo or demo/one",

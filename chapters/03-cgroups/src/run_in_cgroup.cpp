@@ -9,8 +9,8 @@
 #include <stdexcept>
 
 #include "group_paths.hpp"
-#include "groups_above.hpp"
 #include "tenon/cgroup_options.hpp"
+#include "tenon/container_group.hpp"
 #include "tenon/ending.hpp"
 #include "tenon/error.hpp"
 #include "tenon/hints.hpp"
@@ -26,13 +26,6 @@ namespace {
 std::string new_name() {
     std::random_device random;
     return fmt::format("tenon-{}-{:08x}", ::getpid(), random());
-}
-
-std::string group_path(const CgroupHierarchy& hierarchy, const std::string& wanted) {
-    if (wanted.starts_with('/')) return wanted.substr(1);
-    const std::string parent = delegated_group(hierarchy);
-    vacate(hierarchy, parent);
-    return file_in(parent, wanted.empty() ? new_name() : wanted);
 }
 
 // --memory-swap counts memory and swap together, memory.swap.max swap alone.
@@ -66,12 +59,6 @@ void limit_swap_unasked(const CgroupManager& group, const CgroupOptions& options
     group.apply(swap);
 }
 
-// Removed from below: the group first.
-struct MadeGroup {
-    GroupsAbove above;
-    CgroupManager group;
-};
-
 // Between our mkdir of a group above and that of the group, another container that ends may remove
 // what it made and sees empty.
 MadeGroup make_path(const CgroupHierarchy& hierarchy, const std::string& path,
@@ -86,17 +73,6 @@ MadeGroup make_path(const CgroupHierarchy& hierarchy, const std::string& path,
             if (!vanished || attempt == attempts) throw;
         }
     }
-}
-
-MadeGroup make_group(const CgroupOptions& options) {
-    const CgroupLimits limits = limits_of(options);
-    const CgroupHierarchy hierarchy = open_cgroup_hierarchy();
-    const std::string path = group_path(hierarchy, options.path);
-    MadeGroup made = options.make_above
-                         ? make_path(hierarchy, path, limits)
-                         : MadeGroup{{}, CgroupManager::create(hierarchy, path, limits)};
-    limit_swap_unasked(made.group, options);
-    return made;
 }
 
 // What goes wrong after the command has ended is told, and does not change how it ended.
@@ -145,6 +121,23 @@ Spawner prepared_by(const PrepareChild& prepare, const Spawner& spawner) {
 
 }  // namespace
 
+std::string place_for_group(const CgroupHierarchy& hierarchy, const CgroupOptions& options) {
+    if (options.path.starts_with('/')) return options.path.substr(1);
+    const std::string parent = delegated_group(hierarchy);
+    vacate(hierarchy, parent);
+    return file_in(parent, options.path.empty() ? new_name() : options.path);
+}
+
+MadeGroup make_group(const CgroupHierarchy& hierarchy, const CgroupOptions& options) {
+    const CgroupLimits limits = limits_of(options);
+    const std::string path = place_for_group(hierarchy, options);
+    MadeGroup made = options.make_above
+                         ? make_path(hierarchy, path, limits)
+                         : MadeGroup{{}, CgroupManager::create(hierarchy, path, limits)};
+    limit_swap_unasked(made.group, options);
+    return made;
+}
+
 void add_cgroup_mount(const NamespaceOptions& namespaces, const CgroupOptions& cgroup,
                       RootfsOptions& rootfs) {
     if (!cgroup.asks_for_group() || !namespaces.create.contains(Namespace::Cgroup)) return;
@@ -162,8 +155,9 @@ int run_in_cgroup(const NamespaceOptions& namespaces, const CgroupOptions& optio
     if (!options.asks_for_group()) {
         return run_in_namespaces(namespaces, child_main, prepared_by(prepare, spawn));
     }
-    const EndingSignals signals;  // from before the group is made until it is gone
-    MadeGroup made = make_group(options);
+    const EndingSignals signals;            // from before the group is made until it is gone
+    static_cast<void>(limits_of(options));  // what makes no sense is told first, on any machine
+    MadeGroup made = make_group(open_cgroup_hierarchy(), options);
     CgroupManager& group = made.group;
     const Spawner spawner = prepared_by(prepare, [&](const CloneArgs& args, const ChildMain& main) {
         return group.spawn(args, main);

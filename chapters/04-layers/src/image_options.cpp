@@ -3,18 +3,16 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <stdexcept>
 
 #include "image_request.hpp"
 #include "tenon/log.hpp"
+#include "tenon/option_group.hpp"
 
 namespace tenon {
 
 namespace {
-
-constexpr const char* group = "Image";
 
 void need_image(const ImageOptions& options) {
     const bool asks = !options.commit_to.empty() || !options.store.empty() ||
@@ -51,22 +49,15 @@ bool is_folder(const std::string& path) {
 }  // namespace
 
 void declare_image_options(CLI::App& run, ImageOptions& options) {
-    run.add_option("--image", options.image, "an OCI image layout, instead of --rootfs")
-        ->type_name("DIR[:REFERENCE]")
-        ->group(group);
-    run.add_option("--store", options.store, "where unpacked layers are kept")
-        ->type_name("DIR")
-        ->group(group);
-    run.add_option("--commit", options.commit_to,
-                   "make an image of the changes, if it exits with 0")
-        ->type_name("REFERENCE")
-        ->group(group);
-    run.add_flag("--volatile", options.volatile_upper, "never sync the changes to the disk")
-        ->group(group);
-    run.add_flag("--metacopy", options.metacopy, "a new owner or mode copies no content")
-        ->group(group);
-    run.add_flag("--redirect-dir", options.redirect_dir, "folders of the image can be renamed")
-        ->group(group);
+    OptionGroup group{run, "Image"};
+    group.value("--image", "DIR[:REFERENCE]", "an OCI image layout, instead of --rootfs",
+                options.image);
+    group.value("--store", "DIR", "where unpacked layers are kept", options.store);
+    group.value("--commit", "REFERENCE", "make an image of the changes, if it exits with 0",
+                options.commit_to);
+    group.flag("--volatile", "never sync the changes to the disk", options.volatile_upper);
+    group.flag("--metacopy", "a new owner or mode copies no content", options.metacopy);
+    group.flag("--redirect-dir", "folders of the image can be renamed", options.redirect_dir);
 }
 
 ImageName split_image_name(const std::string& text) {

@@ -1,41 +1,16 @@
-// Declarations: one row per option, with the parser of its value and where it goes.
+// Declarations, one per option, with the parser of its value and where it goes.
 #include "tenon/network_options.hpp"
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
-#include <functional>
 #include <stdexcept>
+
+#include "tenon/option_group.hpp"
 
 namespace tenon {
 
 namespace {
-
-using Take = std::function<void(const std::string& text)>;
-
-struct Row {
-    const char* flag;
-    const char* type;
-    const char* help;
-    Take take;
-};
-
-// A mistake in the text is a mistake on the command line: CLI11 reports it as one.
-void take_or_refuse(const Row& row, const std::string& text) {
-    try {
-        row.take(text);
-    } catch (const std::invalid_argument& error) {
-        throw CLI::ValidationError(fmt::format("{}: {}", row.flag, error.what()));
-    }
-}
-
-void declare(CLI::App& run, const Row& row) {
-    run.add_option_function<std::string>(
-           row.flag, [row](const std::string& text) { take_or_refuse(row, text); }, row.help)
-        ->type_name(row.type)
-        ->group("Network");
-}
 
 std::uint64_t number_in(std::string_view text) {
     std::uint64_t value = 0;
@@ -69,49 +44,35 @@ void take_bridge(const std::string& text, NetworkSpec& network) {
     network.bridge = text;
 }
 
-void declare_bridge(CLI::App& run, NetworkOptions& options) {
+void declare_bridge(OptionGroup& group, NetworkOptions& options) {
     NetworkSpec& network = options.network;
-    for (const Row& row : {
-             Row{"--bridge", "NAME", "the bridge to be plugged into, made where missing (tenon0)",
-                 [&network](const std::string& text) { take_bridge(text, network); }},
-             Row{"--subnet", "PREFIX", "its IPv4 network (10.87.0.0/16)",
-                 [&network](const std::string& text) { network.subnet = Subnet::parse(text); }},
-             Row{"--subnet6", "PREFIX", "its IPv6 network, for example fd87::/64 (none)",
-                 [&network](const std::string& text) { network.subnet6 = Subnet::parse(text); }},
-             Row{"--mtu", "BYTES", "largest packet (1500)",
-                 [&network](const std::string& text) {
-                     network.mtu = static_cast<unsigned>(number_in(text));
-                 }},
-         }) {
-        const auto take = [&options, row](const std::string& text) {
-            options.said_of_bridge = row.flag;
-            row.take(text);
-        };
-        declare(run, {row.flag, row.type, row.help, take});
-    }
+    const auto value = [&](const char* name, const char* type, const char* help, TakeValue take) {
+        group.value(name, type, help, [&options, name, take](const std::string& text) {
+            options.said_of_bridge = name;
+            take(text);
+        });
+    };
+    value("--bridge", "NAME", "the bridge to be plugged into, made where missing (tenon0)",
+          [&network](const std::string& text) { take_bridge(text, network); });
+    value("--subnet", "PREFIX", "its IPv4 network (10.87.0.0/16)",
+          [&network](const std::string& text) { network.subnet = Subnet::parse(text); });
+    value("--subnet6", "PREFIX", "its IPv6 network, for example fd87::/64 (none)",
+          [&network](const std::string& text) { network.subnet6 = Subnet::parse(text); });
+    value("--mtu", "BYTES", "largest packet (1500)", [&network](const std::string& text) {
+        network.mtu = static_cast<unsigned>(number_in(text));
+    });
 }
 
-void declare_endpoint(CLI::App& run, NetworkOptions& options) {
-    declare(run,
-            {"--ip", "ADDRESS", "the container's IPv4 address (the next free one)",
-             [&options](const std::string& text) { options.address = IpAddress::parse(text); }});
-    declare(run, {"--ip6", "ADDRESS", "the same for IPv6", [&options](const std::string& text) {
-                      options.address6 = IpAddress::parse(text);
-                  }});
-    using Texts = std::vector<std::string>;
-    const Row publish{"--publish", "MAPPING", "", [&options](const std::string& text) {
-                          options.ports.push_back(PortMapping::parse(text));
-                      }};
-    const auto take_all = [publish](const Texts& texts) {
-        for (const std::string& text : texts) take_or_refuse(publish, text);
-    };
-    run.add_option_function<Texts>("-p,--publish", take_all,
-                                   "[hostip:]hostport:containerport[/udp]; on 127.0.0.1 unless an "
-                                   "address is given, 0.0.0.0: on all")
-        ->type_name(publish.type)
-        ->group("Network")
-        ->type_size(1)
-        ->allow_extra_args(false);
+void declare_endpoint(OptionGroup& group, NetworkOptions& options) {
+    group.value("--ip", "ADDRESS", "the container's IPv4 address (the next free one)",
+                [&options](const std::string& text) { options.address = IpAddress::parse(text); });
+    group.value("--ip6", "ADDRESS", "the same for IPv6",
+                [&options](const std::string& text) { options.address6 = IpAddress::parse(text); });
+    group.values(
+        "-p,--publish", "MAPPING",
+        "[hostip:]hostport:containerport[/udp]; on 127.0.0.1 unless an address is given, "
+        "0.0.0.0: on all",
+        [&options](const std::string& text) { options.ports.push_back(PortMapping::parse(text)); });
 }
 
 void refuse_network_by_path(const NamespaceOptions& namespaces) {
@@ -173,13 +134,14 @@ void join_network_of(pid_t container, NamespaceOptions& namespaces) {
 }  // namespace
 
 void declare_network_options(CLI::App& run, NetworkOptions& options) {
-    declare(run, {"--network", "KIND", "bridge, none, host, or container:PID",
-                  [&options](const std::string& text) { take_mode(text, options); }});
-    declare_endpoint(run, options);
-    declare_bridge(run, options);
+    OptionGroup group{run, "Network"};
+    group.value("--network", "KIND", "bridge, none, host, or container:PID",
+                [&options](const std::string& text) { take_mode(text, options); });
+    declare_endpoint(group, options);
+    declare_bridge(group, options);
     options.state = default_network_state;
-    declare(run, {"--network-state", "DIR", "where is noted who is connected (/run/tenon/network)",
-                  [&options](const std::string& text) { options.state = text; }});
+    group.value("--network-state", "DIR", "where is noted who is connected (/run/tenon/network)",
+                options.state);
 }
 
 void apply_network_mode(const NetworkOptions& options, NamespaceOptions& namespaces) {

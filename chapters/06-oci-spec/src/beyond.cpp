@@ -1,5 +1,6 @@
-// What a config asks for and a stage does not do yet. A runtime that drops a wish in silence is
-// less safe than its user thinks: so each is told, with the chapter that fulfils it.
+// What a config asks for and a stage does not do. A runtime that drops a wish in silence is less
+// safe than its user thinks: so each is told, with the chapter that fulfils it. What no lesson is
+// about, tenon-oci does.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -49,10 +50,10 @@ void add_linux(Findings& findings, const oci::Linux& config, const Abilities& ab
     const bool maps = !config.uid_mappings.empty() || !config.gid_mappings.empty();
     findings.add_if(maps && !abilities.id_mappings,
                     "linux.uidMappings and gidMappings (chapter 09): ids inside are those outside");
-    findings.add_if(!config.net_devices.empty(), "linux.netDevices (chapter 10)");
-    findings.add_if(config.intel_rdt.has_value(), "linux.intelRdt (chapter 10)");
+    findings.add_if(!config.net_devices.empty(), "linux.netDevices (chapter 10, tenon-oci)");
+    findings.add_if(config.intel_rdt.has_value(), "linux.intelRdt (chapter 10, tenon-oci)");
     findings.add_if(config.resources && forbids_some(config.resources->devices),
-                    "linux.resources.devices (chapter 10)");
+                    "linux.resources.devices (chapter 10, tenon-oci)");
 }
 
 void add_mount(Findings& findings, const oci::Mount& mount, std::size_t index,
@@ -82,7 +83,7 @@ std::vector<std::string> beyond(const oci::Spec& spec, const Abilities& abilitie
     for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
         add_mount(findings, spec.mounts[i], i, abilities);
     }
-    findings.add_if(spec.hooks && has_any(*spec.hooks), "hooks (chapter 10)");
+    findings.add_if(spec.hooks && has_any(*spec.hooks) && !abilities.hooks, "hooks (chapter 10)");
     return findings.take();
 }
 

@@ -6,7 +6,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
 
 #include "plan_parts.hpp"
@@ -91,13 +90,24 @@ void bind_hosts_cgroups(oci::Spec& spec) {
     }
 }
 
+// What our caller names is his to choose: a pipe, too.
+std::string config_of(FdRef bundle, const std::string& config_file) {
+    if (config_file.empty()) return oci::read_config(bundle);
+    const UniqueFd file = sys::openat(FdRef::working_directory(), config_file, O_RDONLY | O_NOCTTY);
+    return oci::read_document(file, config_file);
+}
+
 }  // namespace
 
-Bundle open_bundle(const std::string& path) {
+Bundle open_bundle(const std::string& path, const std::string& config_file) {
     const trace::Step step{6, "open the bundle", "a folder: config.json, and what it speaks of"};
-    Bundle bundle{
-        .spec = {}, .directory = oci::open_bundle_folder(path), .rootfs = {}, .path = path};
-    bundle.spec = oci::load_spec(bundle.directory);
+    Bundle bundle{.spec = {},
+                  .directory = oci::open_bundle_folder(path),
+                  .rootfs = {},
+                  .path = path,
+                  .config = {}};
+    bundle.config = config_of(bundle.directory, config_file);
+    bundle.spec = oci::spec_from(bundle.config);
     check_sysctls(bundle.spec);
     bind_hosts_cgroups(bundle.spec);
     bundle.rootfs = open_root(bundle.directory, root_path(bundle.spec));
@@ -119,24 +129,22 @@ BundleRoot open_bundle_root(const Bundle& bundle, const MountPlan& mounts) {
     return {.place = std::move(place), .tree = std::move(tree)};
 }
 
-void enter_bundle_root(const BundleRoot& root, const MountPlan& mounts) {
+UniqueFd prepare_bundle_root(const BundleRoot& root, const MountPlan& mounts) {
     const auto attach = [&] {
         const trace::Step step{6, "give the root a mount of its own",
                                "pivot_root takes nothing but a mount point"};
         sys::move_mount(root.tree, root.place, "the root");
         return sys::duplicate(root.tree);
     };
-    enter_root(attach, mounts);
+    return prepare_root(attach, mounts);
+}
+
+void enter_bundle_root(const BundleRoot& root, const MountPlan& mounts) {
+    change_root(prepare_bundle_root(root, mounts), mounts);
 }
 
 void enter_bundle(const Bundle& bundle, const MountPlan& mounts) {
     enter_bundle_root(open_bundle_root(bundle, mounts), mounts);
-}
-
-void declare_bundle_option(CLI::App& run, std::string& bundle) {
-    run.add_option("-b,--bundle", bundle, "the folder with config.json (this one)")
-        ->type_name("DIR")
-        ->group("Bundle");
 }
 
 }  // namespace tenon

@@ -3,6 +3,7 @@
 #include "tenon/bundle_plan.hpp"
 
 #include <fmt/format.h>
+#include <sys/mount.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -30,6 +31,41 @@ void require_own_mounts(const NamespaceOptions& namespaces) {
                 "everybody in it; leave out the path, and join other kinds"
               : "/linux/namespaces: there is no mount namespace, and the container's mounts would "
                 "be the host's: add {\"type\": \"mount\"}");
+}
+
+// It is left for a copy, and entered again: that takes a right to it, which nobody has who is in a
+// user namespace that is younger. setns(2), "Mount namespaces"
+void require_right_to_return(const NamespaceOptions& namespaces) {
+    if (!namespaces.create.contains(Namespace::User)) return;
+    throw std::invalid_argument(
+        "/linux/namespaces: a new user namespace has no right to a mount namespace of others: add "
+        "{\"type\": \"mount\"}, without a path");
+}
+
+// The root is cloned when it is complete, and a clone leaves out what is unbindable.
+void refuse_unbindable(const MountPlan& mounts) {
+    const bool one_is = std::any_of(
+        mounts.steps.begin(), mounts.steps.end(),
+        [](const MountStep& step) { return step.attributes.propagation == MS_UNBINDABLE; });
+    if (!one_is && mounts.root_propagation != MS_UNBINDABLE) return;
+    throw std::invalid_argument(
+        "unbindable and runbindable need a mount namespace of the container's own: leave them out, "
+        "or add {\"type\": \"mount\"}, without a path, to /linux/namespaces");
+}
+
+// The mount namespace is none of those that the child is born in, or joins: it comes last.
+std::optional<SharedMounts> take_shared_mounts(NamespaceOptions& namespaces) {
+    if (namespaces.create.contains(Namespace::Mount)) return std::nullopt;
+    SharedMounts shared;
+    std::vector<NamespacePath>& joined = namespaces.join_paths;
+    const auto mount = std::find_if(joined.begin(), joined.end(), [](const NamespacePath& each) {
+        return each.kind == Namespace::Mount;
+    });
+    if (mount != joined.end()) {
+        shared.path = mount->path;
+        joined.erase(mount);
+    }
+    return shared;
 }
 
 void require_new_time(const NamespaceOptions& namespaces) {
@@ -65,7 +101,6 @@ void add_namespaces(const oci::Linux& config, NamespaceOptions& namespaces) {
 NamespaceOptions namespaces_from(const oci::Spec& spec) {
     NamespaceOptions namespaces;
     if (spec.linux) add_namespaces(*spec.linux, namespaces);
-    require_own_mounts(namespaces);
     require_own_uts(spec, namespaces);
     require_new_time(namespaces);
     namespaces.hostname = spec.hostname;
@@ -83,8 +118,8 @@ void refuse_systemd_path(const std::string& path) {
         return;
     }
     throw std::invalid_argument(fmt::format(
-        "/linux/cgroupsPath: '{}' asks systemd for a unit, which comes in chapter 10: write a path "
-        "of cgroupfs, such as /tenon/one",
+        "/linux/cgroupsPath: '{}' is a unit of systemd, for which tenon-oci (chapter 10) asks with "
+        "--systemd-cgroup: write a path of cgroupfs here, such as /tenon/one",
         path));
 }
 
@@ -105,7 +140,8 @@ CgroupOptions cgroup_from(const oci::Linux& config) {
 
 }  // namespace
 
-BundlePlan plan_bundle(const oci::Spec& spec, bool in_initial_user_namespace) {
+BundlePlan plan_bundle(const oci::Spec& spec, bool in_initial_user_namespace,
+                       OwnMounts own_mounts) {
     if (!spec.process || spec.process->args.empty()) {
         throw std::invalid_argument(
             "config.json has no process.args, so there is nothing to run: write a command after "
@@ -113,7 +149,13 @@ BundlePlan plan_bundle(const oci::Spec& spec, bool in_initial_user_namespace) {
     }
     BundlePlan plan;
     plan.namespaces = namespaces_from(spec);
+    if (own_mounts == OwnMounts::Required) require_own_mounts(plan.namespaces);
     plan.mounts = mounts_from(spec, in_initial_user_namespace);
+    plan.shared_mounts = take_shared_mounts(plan.namespaces);
+    if (plan.shared_mounts) {
+        require_right_to_return(plan.namespaces);
+        refuse_unbindable(plan.mounts);
+    }
     if (spec.linux) plan.cgroup = cgroup_from(*spec.linux);
     return plan;
 }

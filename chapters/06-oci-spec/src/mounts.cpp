@@ -46,19 +46,17 @@ struct SortedOptions {
     MountOptions mount;
     std::vector<std::string> filesystem;  // flags of the file system
     bool remount = false;
+    bool copy_up = false;
 };
 
 // Each option by itself: `context="a,b"` is one that has a comma.
 void take_option(const std::string& word, const std::string& origin, std::string& of_mount,
                  SortedOptions& options) {
     if (word.empty()) refuse(origin, "an option is empty");
-    if (word == "tmpcopyup") {
-        refuse(origin,
-               "tmpcopyup is an extra of the specification that is not here: copy the files "
-               "into the image, or leave the option out");
-    }
     if (word == "remount") {
         options.remount = true;
+    } else if (word == "tmpcopyup") {
+        options.copy_up = true;
     } else if (is_one_of(filesystem_words, word)) {
         options.filesystem.push_back(word);
     } else if (!is_one_of(words_without_effect, word)) {
@@ -96,7 +94,9 @@ MountStep bind_step(const oci::Mount& mount, const SortedOptions& options,
 void add_filesystem_flags(MountStep& step, const SortedOptions& options) {
     step.data = options.mount.data;
     step.data.insert(step.data.end(), options.filesystem.begin(), options.filesystem.end());
-    if ((options.mount.attributes.set & MOUNT_ATTR_RDONLY) != 0) step.data.emplace_back("ro");
+    // What is to be filled is not read-only yet: then the mount alone is, in the end.
+    const bool readonly = (options.mount.attributes.set & MOUNT_ATTR_RDONLY) != 0;
+    if (readonly && !step.copy_up) step.data.emplace_back("ro");
 }
 
 MountStep filesystem_step(const oci::Mount& mount, const SortedOptions& options,
@@ -105,6 +105,8 @@ MountStep filesystem_step(const oci::Mount& mount, const SortedOptions& options,
     MountStep step{.kind = MountKind::Filesystem, .source = mount.source};
     step.fstype = mount.type == "cgroup" ? "cgroup2" : mount.type;
     step.attributes = options.mount.attributes;
+    step.copy_up = options.copy_up;
+    if (step.copy_up && step.fstype != "tmpfs") refuse(origin, "tmpcopyup is an option of a tmpfs");
     add_filesystem_flags(step, options);
     return step;
 }
@@ -119,8 +121,11 @@ MountStep remount_step(const SortedOptions& options) {
 
 MountStep step_of_kind(const oci::Mount& mount, const std::string& origin) {
     const SortedOptions options = sort_options(mount, origin);
-    if (options.remount) return remount_step(options);
     const bool bind = options.mount.bind || mount.type == "bind" || mount.type == "rbind";
+    if (options.copy_up && (options.remount || bind)) {
+        refuse(origin, "tmpcopyup is an option of a new tmpfs");
+    }
+    if (options.remount) return remount_step(options);
     return bind ? bind_step(mount, options, origin) : filesystem_step(mount, options, origin);
 }
 

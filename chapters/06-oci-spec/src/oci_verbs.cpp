@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <span>
 
 #include "spec_file.hpp"
@@ -14,15 +13,12 @@
 #include "tenon/file_syscalls.hpp"
 #include "tenon/log.hpp"
 #include "tenon/oci_config.hpp"
+#include "tenon/option_group.hpp"
 #include "tenon/syscalls.hpp"
 
 namespace tenon {
 
 namespace {
-
-constexpr const char* spec_verb = "spec";
-constexpr const char* validate_verb = "validate";
-constexpr const char* dump_verb = "dump";
 
 void print(std::string_view text) {
     sys::write_all(FdRef{STDOUT_FILENO}, std::as_bytes(std::span{text}), "standard output");
@@ -66,7 +62,7 @@ struct Document {
 
 Document read_file(const std::string& path) {
     const UniqueFd file = sys::openat(FdRef::working_directory(), path, O_RDONLY | O_NOCTTY);
-    if (S_ISDIR(sys::fstat(file).st_mode)) return {path, oci::read_bundle_document(file)};
+    if (S_ISDIR(sys::fstat(file).st_mode)) return {path, oci::read_config(file)};
     return {path, oci::read_document(file, path)};
 }
 
@@ -75,7 +71,7 @@ Document read_asked(const OciVerbs& verbs) {
         return {"standard input", oci::read_document(FdRef{STDIN_FILENO}, "standard input")};
     }
     if (!verbs.file.empty()) return read_file(verbs.file);
-    return {oci::config_name, oci::read_bundle_document(oci::open_bundle_folder(verbs.bundle))};
+    return {oci::config_name, oci::read_config(oci::open_bundle_folder(verbs.bundle))};
 }
 
 std::string line_of(const oci::Violation& violation) {
@@ -120,32 +116,27 @@ int dump_document(const OciVerbs& verbs) {
 // ---- command line -----------------------------------------------------------------------------
 
 void add_document(CLI::App& verb, OciVerbs& verbs) {
-    CLI::Option& file =
-        *verb.add_option("file", verbs.file, "a config.json, or - for standard input")
-             ->type_name("FILE");
-    verb.add_option("--bundle", verbs.bundle, "the folder with config.json (the current one)")
-        ->type_name("DIR")
-        ->excludes(&file);
+    OptionGroup options{verb};
+    options.value("file", "FILE", "a config.json, or - for standard input", verbs.file);
+    options.value("--bundle", "DIR", "the folder with config.json (the current one)", verbs.bundle);
+    options.exclusive("--bundle", "file");
 }
 
 }  // namespace
 
-void declare_oci_verbs(CLI::App& app, OciVerbs& verbs) {
-    CLI::App& spec = *app.add_subcommand(spec_verb, "write a config.json to start from");
-    spec.add_option("--bundle", verbs.bundle, "the folder it belongs to (the current one)")
-        ->type_name("DIR");
-    spec.add_flag("--rootless", verbs.rootless, "for an ordinary user");
-    CLI::App& validate = *app.add_subcommand(validate_verb, "say what is wrong with a config.json");
+std::vector<Verb> oci_verbs(StageApp& stage, OciVerbs& verbs) {
+    CLI::App& spec = stage.add_verb("spec", "write a config.json to start from");
+    OptionGroup options{spec};
+    options.value("--bundle", "DIR", "the folder it belongs to (the current one)", verbs.bundle);
+    options.flag("--rootless", "for an ordinary user", verbs.rootless);
+    CLI::App& validate = stage.add_verb("validate", "say what is wrong with a config.json");
     add_document(validate, verbs);
-    validate.add_flag("--json", verbs.json, "for programs: one JSON object");
-    add_document(*app.add_subcommand(dump_verb, "print a config.json as it was understood"), verbs);
-}
-
-std::optional<int> run_oci_verb(const CLI::App& app, const OciVerbs& verbs) {
-    if (app.got_subcommand(spec_verb)) return write_spec(verbs);
-    if (app.got_subcommand(validate_verb)) return validate_document(verbs);
-    if (app.got_subcommand(dump_verb)) return dump_document(verbs);
-    return std::nullopt;
+    OptionGroup{validate}.flag("--json", "for programs: one JSON object", verbs.json);
+    CLI::App& dump = stage.add_verb("dump", "print a config.json as it was understood");
+    add_document(dump, verbs);
+    return {{&spec, [&verbs] { return write_spec(verbs); }},
+            {&validate, [&verbs] { return validate_document(verbs); }},
+            {&dump, [&verbs] { return dump_document(verbs); }}};
 }
 
 }  // namespace tenon

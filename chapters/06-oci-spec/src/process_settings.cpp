@@ -58,6 +58,15 @@ UniqueFd open_working_directory(const std::string& path) {
 
 }  // namespace
 
+void make_working_directory(FdRef root, const oci::Process& process) {
+    if (process.cwd.empty()) return;
+    try {
+        make_target(root, process.cwd, TargetKind::Directory);
+    } catch (const SysError&) {
+        return;
+    }
+}
+
 void enter_working_directory(const oci::Process& process) {
     const trace::Step step{6, "enter the working directory", "and look that it is inside the root"};
     const std::string path = process.cwd.empty() ? "/" : process.cwd;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <span>
 #include <stdexcept>
 
@@ -21,7 +22,7 @@ namespace tenon::oci {
 
 std::string read_document(FdRef file, const std::string& name) {
     std::string text;
-    std::array<std::byte, 65536> buffer{};
+    std::array<std::byte, 16384> buffer{};
     while (const std::size_t size = sys::read(file, buffer, name)) {
         text.append(reinterpret_cast<const char*>(buffer.data()), size);
         if (text.size() <= largest_config) continue;
@@ -37,6 +38,7 @@ UniqueFd open_config(FdRef bundle) {
         return sys::openat2(bundle, config_name, O_RDONLY | O_NONBLOCK | O_NOCTTY,
                             RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
     } catch (const SysError& error) {
+        if (error.error() == ENOSYS) throw;  // a kernel without openat2: that is to be told
         throw SysError(error.error(), "open config.json");
     }
 }
@@ -86,7 +88,7 @@ ParsedSpec judge_document(std::string_view text, const std::string& name) {
     return parsed;
 }
 
-std::string read_bundle_document(FdRef bundle) {
+std::string read_config(FdRef bundle) {
     const UniqueFd file = open_config(bundle);
     if (!S_ISREG(sys::fstat(file).st_mode)) {
         throw std::invalid_argument(fmt::format("{}: not a regular file", config_name));
@@ -94,10 +96,14 @@ std::string read_bundle_document(FdRef bundle) {
     return read_document(file, config_name);
 }
 
-Spec load_spec(FdRef bundle) {
-    ParsedSpec parsed = judge_document(read_bundle_document(bundle), config_name);
+Spec spec_from(std::string_view config) {
+    ParsedSpec parsed = judge_document(config, config_name);
     if (!parsed.violations.empty()) throw InvalidSpec(std::move(parsed.violations));
     return std::move(parsed.spec);
+}
+
+Spec load_spec(FdRef bundle) {
+    return spec_from(read_config(bundle));
 }
 
 }  // namespace tenon::oci

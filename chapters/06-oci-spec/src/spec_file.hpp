@@ -18,10 +18,6 @@ UniqueFd open_bundle_folder(const std::string& path);
 // @throws SysError  read; std::invalid_argument  more than largest_config
 std::string read_document(FdRef file, const std::string& name);
 
-// config.json in the folder `bundle`. @throws SysError  open config.json: ELOOP for a link, ENOENT;
-// std::invalid_argument  anything but a regular file
-std::string read_bundle_document(FdRef bundle);
-
 // parse_spec(). @param name  for messages
 // @throws std::invalid_argument  as parse_spec(), with the name
 ParsedSpec read_spec(std::string_view text, const std::string& name);

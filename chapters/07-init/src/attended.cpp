@@ -37,19 +37,6 @@ TerminalRequest request_for(const oci::Process& process, const AttendOptions& op
     return request;
 }
 
-// Ours, where we have one, as the relay keeps it later: the payload may ask before the relay is
-// there.
-std::optional<TerminalSize> first_size(const oci::Process& process) {
-    const FdRef input{STDIN_FILENO};
-    if (sys::is_terminal(input)) {
-        const winsize ours = sys::window_size(input);
-        return TerminalSize{ours.ws_row, ours.ws_col};
-    }
-    if (!process.console_size) return std::nullopt;
-    return TerminalSize{static_cast<unsigned short>(process.console_size->height),
-                        static_cast<unsigned short>(process.console_size->width)};
-}
-
 void refuse_options_without_init(const AttendOptions& options) {
     if (options.init) return;
     if (!options.init_program.empty() || options.signal_group || options.report_orphans) {
@@ -80,12 +67,25 @@ std::vector<std::string> words_of_init(const AttendOptions& options, const std::
 
 }  // namespace
 
+std::optional<TerminalSize> size_by_config(const oci::Process& process) {
+    if (!process.console_size) return std::nullopt;
+    return TerminalSize{static_cast<unsigned short>(process.console_size->height),
+                        static_cast<unsigned short>(process.console_size->width)};
+}
+
+std::optional<TerminalSize> size_when_relayed(const oci::Process& process) {
+    const FdRef input{STDIN_FILENO};
+    if (!sys::is_terminal(input)) return size_by_config(process);
+    const winsize ours = sys::window_size(input);
+    return TerminalSize{ours.ws_row, ours.ws_col};
+}
+
 Attended::Attended(const AttendOptions& options, const oci::Process& process,
                    const std::string& own_program)
     : options_(options), request_(request_for(process, options)) {
     refuse_options_without_init(options);
     options_.terminal = options.terminal || process.terminal;
-    if (options_.terminal) request_.size = first_size(process);
+    if (options_.terminal) request_.size = size_when_relayed(process);
     if (!options.init) return;
     init_path_ = path_of_init(options, own_program);
     init_ = open_init(init_path_);

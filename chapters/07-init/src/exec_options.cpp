@@ -1,27 +1,31 @@
 // Declarations of `exec`, and what its words mean.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <limits>
 #include <stdexcept>
 
+#include "tenon/option_group.hpp"
 #include "tenon/running_container.hpp"
 
 namespace tenon {
 
 namespace {
 
-// What fits into a signed number: beyond it programs have read -1, and 0 (CVE-2024-40635).
-constexpr std::uint32_t largest_id = 2147483647;
-
-std::optional<std::uint32_t> parse_id(std::string_view text) {
-    std::uint32_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return {};
-    if (id > largest_id) return {};
-    return id;
+std::uint32_t number_in(const std::string& text, std::uint32_t least) {
+    // Beyond it programs have read -1, and 0 (CVE-2024-40635).
+    constexpr std::uint32_t largest = std::numeric_limits<std::int32_t>::max();
+    std::uint32_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (!text.empty() && error == std::errc{} && stop == end && number >= least &&
+        number <= largest) {
+        return number;
+    }
+    throw std::invalid_argument(
+        fmt::format("'{}' is no number from {} to {}", text, least, largest));
 }
 
 std::string_view name_of(std::string_view variable) {
@@ -60,22 +64,6 @@ std::vector<std::string> environment_for(const ExecOptions& options,
 
 }  // namespace
 
-oci::User parse_user(const std::string& text) {
-    const std::size_t colon = text.find(':');
-    const std::optional<std::uint32_t> uid = parse_id(std::string_view{text}.substr(0, colon));
-    std::optional<std::uint32_t> gid = 0;
-    if (colon != std::string::npos) gid = parse_id(std::string_view{text}.substr(colon + 1));
-    if (!uid || !gid) {
-        throw std::invalid_argument(fmt::format(
-            "--user '{}': write numbers, UID or UID:GID; names are the container's business",
-            text));
-    }
-    oci::User user;
-    user.uid = *uid;
-    user.gid = *gid;
-    return user;
-}
-
 oci::Process process_from(const ExecOptions& options, const std::vector<std::string>& environment) {
     oci::Process process;
     process.terminal = options.attend.terminal;
@@ -88,22 +76,19 @@ oci::Process process_from(const ExecOptions& options, const std::vector<std::str
 }
 
 void declare_exec_options(CLI::App& verb, ExecOptions& options) {
-    verb.add_option("PID", options.target, "a process of the container")
-        ->required()
-        ->check(CLI::Range(1, static_cast<int>(largest_id)));
-    verb.add_option("-u,--user", options.user, "numbers: the user it runs as (default 0:0)")
-        ->type_name("UID[:GID]");
-    verb.add_option("--additional-gid", options.groups, "one more group of that user")
-        ->type_name("GID")
-        ->type_size(1)
-        ->allow_extra_args(false);
-    verb.add_option("--cwd", options.cwd, "working directory in the container (default /)")
-        ->type_name("DIR");
-    verb.add_option("-e,--env", options.environment,
-                    "beside the variables that PID has; KEY alone: as it is here")
-        ->type_name("KEY[=VALUE]")
-        ->type_size(1)
-        ->allow_extra_args(false);
+    OptionGroup group{verb};
+    group.required("PID", "", "a process of the container", [&options](const std::string& text) {
+        options.target = static_cast<pid_t>(number_in(text, 1));
+    });
+    group.value("-u,--user", "UID[:GID]", "numbers: the user it runs as (default 0:0)",
+                options.user);
+    group.values(
+        "--additional-gid", "GID", "one more group of that user",
+        [&options](const std::string& text) { options.groups.push_back(number_in(text, 0)); });
+    group.value("--cwd", "DIR", "working directory in the container (default /)", options.cwd);
+    group.values("-e,--env", "KEY[=VALUE]",
+                 "beside the variables that PID has; KEY alone: as it is here",
+                 options.environment);
     declare_attend_options(verb, options.attend);
     options.attend.console = false;  // the container has one, or needs none
 }

@@ -16,6 +16,7 @@
 #include "tenon/kernel_file.hpp"
 #include "tenon/program_syscalls.hpp"
 #include "tenon/signal_syscalls.hpp"
+#include "tenon/spawn_entering_group.hpp"
 #include "tenon/syscalls.hpp"
 #include "tenon/trace.hpp"
 
@@ -125,7 +126,7 @@ Spawner spawner_into(const RunningContainer& container) {
         if (joins_user_namespace(args)) {
             return spawn_and_attach(container.cgroup, args, child_main);
         }
-        return spawn_in_cgroup(container.cgroup, args, child_main);
+        return spawn_entering_in_cgroup(container.cgroup, args, child_main);
     };
 }
 
@@ -170,16 +171,34 @@ RunningContainer open_container(pid_t pid) {
     return container;
 }
 
-int run_in_container(const RunningContainer& container, const NamespaceOptions& options,
-                     const ChildMain& child_main) {
-    NamespaceOptions joining = options;
-    joining.join_pid = container.pid;
-    const auto enter_and_run = [&](SyncSocket& to_parent) {
+namespace {
+
+NamespaceOptions joining(const RunningContainer& container, const NamespaceOptions& options) {
+    NamespaceOptions with_pid = options;
+    with_pid.join_pid = container.pid;
+    return with_pid;
+}
+
+ChildMain with_root(const RunningContainer& container, const ChildMain& child_main) {
+    return [&](SyncSocket& to_parent) {
         enter_root_of(container);
         return child_main(to_parent);
     };
+}
+
+}  // namespace
+
+Child spawn_in_container(const RunningContainer& container, const NamespaceOptions& options,
+                         const ChildMain& child_main) {
+    return spawn_in_namespaces(joining(container, options), with_root(container, child_main),
+                               spawner_into(container));
+}
+
+int run_in_container(const RunningContainer& container, const NamespaceOptions& options,
+                     const ChildMain& child_main) {
     return or_tell_end(container.pidfd, container.pid, [&] {
-        return run_in_namespaces(joining, enter_and_run, spawner_into(container));
+        return run_in_namespaces(joining(container, options), with_root(container, child_main),
+                                 spawner_into(container));
     });
 }
 

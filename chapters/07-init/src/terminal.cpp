@@ -82,7 +82,7 @@ void bind_console(FdRef terminal) {
 }
 
 void set_up(FdRef terminal, const TerminalRequest& request) {
-    leave_newlines_alone(terminal);
+    if (request.relayed) leave_newlines_alone(terminal);
     if (request.size) {
         sys::set_window_size(terminal, {request.size->rows, request.size->columns, 0, 0});
     }
@@ -117,6 +117,12 @@ void TerminalChannel::enter_terminal(const TerminalRequest& request) {
 UniqueFd TerminalChannel::receive_master() {
     ends_.second.close();  // or a child that made no terminal would be waited for
     return std::move(ends_.first.expect(SyncKind::Spawned).fd);
+}
+
+UniqueFd TerminalChannel::receive_master(const EndingSignals& signals) {
+    ends_.second.close();
+    signals.wait_for(ends_.first.fd());
+    return receive_master();
 }
 
 }  // namespace tenon

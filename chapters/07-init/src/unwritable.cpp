@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tenon/capability_syscalls.hpp"
 #include "tenon/error.hpp"
 #include "tenon/file_syscalls.hpp"
 #include "tenon/mount_syscalls.hpp"
@@ -30,10 +31,15 @@ std::string last_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
+// What open_tree returned is the root of a mount namespace without a name, and as long as that is
+// open, anybody who rules a mount namespace, as any user does who makes himself one, may take the
+// read-only away again: mount_setattr asks for no right over the mount. Closed, the mount is in no
+// namespace; whoever runs from it, or has it open, keeps it as it is. So what is returned is
+// another way to the same file. mount_setattr(2), ERRORS, EINVAL
 UniqueFd read_only_clone(const std::string& path) {
-    UniqueFd tree = sys::open_tree_clone(FdRef::working_directory(), path, false);
+    const UniqueFd tree = sys::open_tree_clone(FdRef::working_directory(), path, false);
     sys::mount_setattr(tree, {.set = MOUNT_ATTR_RDONLY}, false, path);
-    return tree;
+    return sys::reopen(tree, O_PATH);
 }
 
 void copy_content(FdRef from, FdRef to, const std::string& path) {
@@ -70,6 +76,11 @@ bool has_a_path(const std::string& path) {
     }
 }
 
+// The kernel has named us after a descriptor.
+void take_name(std::span<char* const> arguments) {
+    if (!arguments.empty()) sys::set_process_name(last_name(arguments.front()));
+}
+
 [[noreturn]] void start_again(FdRef program, std::vector<std::string> words) {
     std::vector<char*> argv;
     argv.reserve(words.size() + 1);
@@ -90,8 +101,19 @@ UniqueFd open_unwritable(const std::string& path) {
     }
 }
 
+// A read-only mount that is attached somewhere is so until an administrator thinks otherwise, and
+// whoever has kept a way to the file by then writes.
 bool is_unwritable(FdRef file) {
-    return (sys::seals_of(file) & all_seals) == all_seals || sys::on_read_only_mount(file);
+    if ((sys::seals_of(file) & all_seals) == all_seals) return true;
+    return sys::on_read_only_mount(file) && sys::on_detached_mount(file);
+}
+
+bool is_out_of_reach(FdRef file) {
+    if (::geteuid() == 0 || sys::capget().permitted != 0) return false;
+    // The owner that some file systems show (FUSE, CIFS) is not whom they obey: so they are asked.
+    if (sys::may_write(file)) return false;
+    const struct stat found = sys::fstat(file);
+    return found.st_uid == 0 && (found.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 std::string own_program(std::span<char* const> arguments) {
@@ -102,7 +124,8 @@ std::string own_program(std::span<char* const> arguments) {
 void protect_own_binary(std::span<char* const> arguments) {
     {
         const UniqueFd running = sys::openat(FdRef::working_directory(), own_binary, O_RDONLY);
-        if (is_unwritable(running)) return sys::set_process_name(last_name(own_program(arguments)));
+        if (is_out_of_reach(running)) return;
+        if (is_unwritable(running)) return take_name(arguments);
     }
     const UniqueFd program = open_unwritable(own_binary);
     if (!is_unwritable(program)) {  // else we would start again for ever

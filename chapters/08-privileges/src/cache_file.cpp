@@ -5,7 +5,6 @@
 
 #include <charconv>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "tenon/digest.hpp"
@@ -15,20 +14,37 @@ namespace tenon::seccomp {
 
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t hex_digits = 64;
 
-Json json_of(const std::optional<std::uint64_t>& value) {
-    return value ? Json(*value) : Json();
+// With its length before it: so no text can pass for two, or for a number.
+void add(std::string& all, std::string_view text) {
+    all += fmt::format("{}:", text.size());
+    all += text;
+}
+void add(std::string& all, std::uint64_t number) {
+    all += fmt::format("{};", number);
+}
+void add(std::string& all, const std::vector<std::string>& texts) {
+    add(all, texts.size());
+    for (const std::string& text : texts) add(all, text);
+}
+template <typename Number>
+void add(std::string& all, const std::optional<Number>& number) {
+    add(all, std::uint64_t{number.has_value()});
+    if (number) add(all, static_cast<std::uint64_t>(*number));
 }
 
-Json json_of(const oci::SeccompSyscall& rule) {
-    Json args = Json::array();
+void add(std::string& all, const oci::SeccompSyscall& rule) {
+    add(all, rule.names);
+    add(all, rule.action);
+    add(all, rule.errno_ret);
+    add(all, rule.args.size());
     for (const oci::SeccompArg& arg : rule.args) {
-        args.push_back({arg.index, arg.value, json_of(arg.value_two), arg.op});
+        add(all, std::uint64_t{arg.index});
+        add(all, std::uint64_t{arg.value});
+        add(all, arg.value_two);
+        add(all, arg.op);
     }
-    return {rule.names, rule.action, json_of(rule.errno_ret), args};
 }
 
 // Up to the next newline, which is taken along; nothing when there is none.
@@ -74,12 +90,13 @@ bool read_warnings(std::string_view& text, Filter& filter) {
 }  // namespace
 
 std::string canonical(const oci::Seccomp& policy) {
-    Json rules = Json::array();
-    for (const oci::SeccompSyscall& rule : policy.syscalls) rules.push_back(json_of(rule));
-    const Json all = {policy.default_action, json_of(policy.default_errno_ret),
-                      policy.architectures, policy.flags, rules};
-    // Names are what a file says: bytes that are not UTF-8 must not throw here.
-    return all.dump(-1, ' ', true, Json::error_handler_t::replace);
+    std::string all;
+    add(all, policy.default_action);
+    add(all, policy.default_errno_ret);
+    add(all, policy.architectures);
+    add(all, policy.flags);
+    for (const oci::SeccompSyscall& rule : policy.syscalls) add(all, rule);
+    return all;
 }
 
 std::string file_text(const Filter& filter) {

@@ -2,7 +2,7 @@
 // words have its byte order, and the name of the file depends on its kernel.
 //
 //     SHA-256 of all that follows, 64 digits
-//     tenon seccomp 1, newline
+//     tenon seccomp 2, newline
 //     flags, wants_listener, number of instructions, newline
 //     warnings, one per line; an empty line
 //     the instructions
@@ -18,7 +18,7 @@
 
 namespace tenon::seccomp {
 
-inline constexpr std::string_view cache_format = "tenon seccomp 1";
+inline constexpr std::string_view cache_format = "tenon seccomp 2";
 inline constexpr std::uint64_t largest_cache_file = std::uint64_t{1} << 20;
 
 // All of `policy` that decides what compile() makes of it, the same text for the same policy only.

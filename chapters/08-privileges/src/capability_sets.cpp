@@ -5,29 +5,52 @@
 // warning. So a wish is trimmed to what the kernel will accept before the child is made: capset
 // would refuse all of it for one bit too many. man 2 capset, "EPERM"
 #include <fmt/format.h>
+#include <linux/capability.h>
 
 #include "tenon/capabilities.hpp"
 #include "tenon/capability_syscalls.hpp"
+#include "tenon/own_status.hpp"
 
 namespace tenon {
 
 Capability last_capability() {
-    Capability number = 0;
-    while (number + 1 < capability_room && sys::capbset_read(number + 1)) ++number;
-    return number;
+    if (sys::capbset_read(CAP_LAST_CAP) && !sys::capbset_read(CAP_LAST_CAP + 1)) {
+        return CAP_LAST_CAP;  // as of this program's headers, most likely
+    }
+    // The kernel knows all up to some number, and none beyond: so the middle is asked first.
+    Capability known = 0;
+    Capability unknown = capability_room;
+    while (unknown - known > 1) {
+        const Capability middle = known + (unknown - known) / 2;
+        (sys::capbset_read(middle) ? known : unknown) = middle;
+    }
+    return known;
 }
+
+namespace {
+
+CapabilitySet own_bounding() {
+    if (const auto told = own_status_set("CapBnd")) return CapabilitySet::from_bits(*told);
+    CapabilitySet bounding;
+    for (Capability number = 0; number < capability_room; ++number) {
+        const std::optional<bool> present = sys::capbset_read(number);
+        if (!present) break;
+        if (*present) bounding.insert(number);
+    }
+    return bounding;
+}
+
+}  // namespace
 
 Capabilities own_capabilities() {
     const sys::CapabilityBits bits = sys::capget();
-    Capabilities own{.bounding = {},
+    Capabilities own{.bounding = own_bounding(),
                      .effective = CapabilitySet::from_bits(bits.effective),
                      .inheritable = CapabilitySet::from_bits(bits.inheritable),
                      .permitted = CapabilitySet::from_bits(bits.permitted),
                      .ambient = {}};
-    for (Capability number = 0; number < capability_room; ++number) {
-        const std::optional<bool> bounding = sys::capbset_read(number);
-        if (!bounding) break;
-        if (*bounding) own.bounding.insert(number);
+    // What is not inheritable is not ambient. capabilities(7)
+    for (const Capability number : own.inheritable.members()) {
         if (sys::ambient_is_set(number)) own.ambient.insert(number);
     }
     return own;

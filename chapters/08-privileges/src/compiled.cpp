@@ -9,11 +9,11 @@
 #include <new>
 #include <stdexcept>
 
-#include "seccomp_words.hpp"
 #include "tenon/error.hpp"
 #include "tenon/file_syscalls.hpp"
 #include "tenon/log.hpp"
 #include "tenon/program_syscalls.hpp"
+#include "tenon/seccomp_words.hpp"
 
 namespace tenon::seccomp {
 
@@ -72,11 +72,6 @@ void refuse(int rc, const std::string& call) {
     if (rc == -ENOMEM) throw std::bad_alloc();
     throw std::invalid_argument(fmt::format("seccomp: libseccomp refuses the rule for {}: {}",
                                             printable(call), errno_name(-rc)));
-}
-
-std::string unknown_call(const std::string& name) {
-    return fmt::format("seccomp: libseccomp {} knows no system call {}: its rule has no effect",
-                       libseccomp_version(), json_quote(name));
 }
 
 void require_sound(const Program& program) {

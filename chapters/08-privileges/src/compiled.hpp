@@ -32,9 +32,6 @@ Program exported(const Context& context);
 // @throws std::invalid_argument
 void refuse(int rc, const std::string& call);
 
-// The warning about a call that has no number on any architecture here.
-std::string unknown_call(const std::string& name);
-
 // @throws std::invalid_argument  the kernel would not take the program
 void require_sound(const Program& program);
 

@@ -8,6 +8,7 @@
 #include "tenon/privileges.hpp"
 #include "tenon/program.hpp"
 #include "tenon/seccomp_listener.hpp"
+#include "tenon/syscalls.hpp"
 
 namespace tenon {
 
@@ -44,11 +45,16 @@ void exec_with_privileges(const Privileges& privileges, PreparedPrivileges& prep
     // 1 The label. Writing it takes no capability; but AppArmor refuses a change of profile to who
     //   has no_new_privs, and a filter may forbid write(2). It is for the program: at execve.
     write_exec_labels(privileges.labels, privileges.lsm, prepared.proc);
+    // From the next step on, whoever sees us and has the same rights could trace us and take what
+    // we hold: the host's /proc, and in chapter 10 for as long as nobody starts the container. That
+    // is who shares the host's pids, or a pid namespace that we were born into (CVE-2016-9962).
+    // execve gives it back. prctl(2), PR_SET_DUMPABLE
+    sys::forbid_inspection();
     // 2 Bounding set, user, the other sets: their own order is in there. After this nothing can be
     //   mounted, opened by root's right, or undone.
     apply_capabilities(capabilities_before_exec(privileges), privileges.user);
     // The kernel forgets the death signal of who changes his ids. prctl(2), PR_SET_PDEATHSIG
-    die_with_parent(to_parent);
+    if (!prepared.outlives_parent) die_with_parent(to_parent);
     // 3 No new privileges. Nothing above was an execve, so nothing came too early; and what follows
     //   needs it, unless CAP_SYS_ADMIN is there.
     if (privileges.no_new_privileges) set_no_new_privs();

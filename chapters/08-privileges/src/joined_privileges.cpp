@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <stdexcept>
 
@@ -13,6 +12,7 @@
 #include "tenon/error.hpp"
 #include "tenon/kernel_file.hpp"
 #include "tenon/oci_config.hpp"
+#include "tenon/option_group.hpp"
 #include "tenon/syscalls.hpp"
 
 namespace tenon {
@@ -174,14 +174,13 @@ oci::Process process_to_join(const ExecOptions& exec, const JoinOptions& join,
 
 void declare_join_options(CLI::App& exec, JoinOptions& options) {
     declare_privilege_options(exec, options.changes, true);
-    exec.add_option("-b,--bundle", options.bundle,
-                    "the folder it was started from: capabilities, filter and user are as there")
-        ->type_name("DIR")
-        ->group("Privileges");
-    exec.add_option("-p,--process", options.process_file,
-                    "a process object of config.json: command, environment, user and privileges")
-        ->type_name("FILE")
-        ->group("Privileges");
+    OptionGroup group{exec, "Privileges"};
+    group.value("-b,--bundle", "DIR",
+                "the folder it was started from: capabilities, filter and user are as there",
+                options.bundle);
+    group.value("-p,--process", "FILE",
+                "a process object of config.json: command, environment, user and privileges",
+                options.process_file);
 }
 
 }  // namespace tenon

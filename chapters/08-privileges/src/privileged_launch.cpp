@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,9 +44,11 @@ bool has_user_namespace(const oci::Spec& spec) {
 }
 
 bool has_user_namespace(const RunningContainer& container) {
-    const std::vector<OpenNamespace> theirs = open_namespaces(container.pid);
-    return std::any_of(theirs.begin(), theirs.end(),
-                       [](const OpenNamespace& ns) { return ns.kind == Namespace::User; });
+    // Two are the same if device and inode are. Whether it was this process, and not one with its
+    // number, is looked at before anything is done in it. namespaces(7)
+    const struct stat theirs = sys::stat(fmt::format("/proc/{}/ns/user", container.pid));
+    const struct stat ours = sys::stat("/proc/self/ns/user");
+    return theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino;
 }
 
 HostOffer host_offer(const PrivilegeOptions& options, const CallerPowers& powers,
@@ -70,10 +73,10 @@ oci::Spec apply_privilege_options(oci::Spec spec, const PrivilegeOptions& option
 }
 
 Privileges decide_privileges(const oci::Spec& spec, const oci::Process& process,
-                             const CallerPowers& powers) {
+                             const CallerPowers& powers, const seccomp::Compiler& compiler) {
     std::vector<std::string> warnings;
     Privileges privileges = privileges_from(spec, process, powers, warnings);
-    compile_filter(spec, seccomp::default_cache_folder(), privileges, warnings);
+    compile_filter(spec, seccomp::default_cache_folder(), privileges, warnings, compiler);
     warn(warnings);
     return privileges;
 }

@@ -14,12 +14,12 @@
 
 namespace tenon {
 
-CallerPowers own_powers(bool new_user_namespace) {
+CallerPowers own_powers(bool new_user_namespace, bool asks_for_labels) {
     const Capability last = last_capability();
     return {.last = last,
             .available = new_user_namespace ? capabilities_of_a_new_user_namespace(last)
                                             : own_capabilities(),
-            .lsm = own_lsm_support()};
+            .lsm = asks_for_labels ? own_lsm_support() : LsmSupport{}};
 }
 
 HostOffer all_of(const CallerPowers& powers) {
@@ -35,6 +35,16 @@ LsmLabels labels_from(const oci::Spec& spec, const oci::Process& process) {
             .selinux_label = process.selinux_label,
             .mount_label = spec.linux ? spec.linux->mount_label : std::string{}};
 }
+
+}  // namespace
+
+bool asks_for_labels(const oci::Spec& spec, const oci::Process& process) {
+    const LsmLabels labels = labels_from(spec, process);
+    return !labels.apparmor_profile.empty() || !labels.selinux_label.empty() ||
+           !labels.mount_label.empty();
+}
+
+namespace {
 
 // Where a pointer's value makes a difference, the two extremes do not agree, and nobody can tell.
 std::uint32_t answer_to_execve(const seccomp::Program& program, std::uint64_t argument) {
@@ -76,12 +86,11 @@ Privileges privileges_from(const oci::Spec& spec, const oci::Process& process,
 }
 
 void compile_filter(const oci::Spec& spec, const std::string& cache_folder, Privileges& privileges,
-                    std::vector<std::string>& warnings) {
+                    std::vector<std::string>& warnings, const seccomp::Compiler& compiler) {
     if (!spec.linux || !spec.linux->seccomp) return;
     const oci::Seccomp& policy = *spec.linux->seccomp;
-    privileges.filter = cache_folder.empty()
-                            ? seccomp::compile(policy)
-                            : seccomp::compile_cached(policy, seccomp::FilterCache{cache_folder});
+    const seccomp::FilterCache cache{cache_folder};
+    privileges.filter = seccomp::compile_cached(policy, cache, compiler);
     const std::vector<std::string>& said = privileges.filter->warnings;
     warnings.insert(warnings.end(), said.begin(), said.end());
     require_execve(privileges.filter->program);

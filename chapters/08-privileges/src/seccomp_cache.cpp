@@ -13,9 +13,9 @@
 #include <stdexcept>
 
 #include "cache_file.hpp"
-#include "seccomp_words.hpp"
 #include "tenon/error.hpp"
 #include "tenon/file_syscalls.hpp"
+#include "tenon/seccomp_words.hpp"
 #include "tenon/unfinished_file.hpp"
 
 namespace tenon::seccomp {
@@ -33,7 +33,7 @@ std::string distrust(const struct stat& what, mode_t type) {
 }
 
 // `path`, absolute, with each folder made that is missing; no link is followed.
-UniqueFd open_folder(const std::string& path) {
+UniqueFd make_folder(const std::string& path) {
     UniqueFd folder = sys::openat(FdRef::working_directory(), "/", O_PATH | O_DIRECTORY);
     for (std::size_t begin = 0; begin < path.size();) {
         const std::size_t end = std::min(path.find('/', begin), path.size());
@@ -50,6 +50,15 @@ UniqueFd open_folder(const std::string& path) {
     return sys::openat2(folder, ".", O_RDONLY | O_DIRECTORY, no_links);
 }
 
+UniqueFd open_folder(const std::string& path) {
+    try {
+        return sys::openat2(FdRef::working_directory(), path, O_RDONLY | O_DIRECTORY, no_links);
+    } catch (const SysError& error) {
+        if (error.error() != ENOENT) throw;
+        return make_folder(path);
+    }
+}
+
 std::string file_name(const Digest& key) {
     return key.hex + ".bpf";
 }
@@ -62,9 +71,10 @@ std::string kernel_release() {
 
 }  // namespace
 
-Digest cache_key(const oci::Seccomp& policy) {
-    return sha256(fmt::format("{}\n{}\n{}\n{}\n{}", cache_format, libseccomp_version(),
-                              kernel_release(), ::seccomp_arch_native(), canonical(policy)));
+Digest cache_key(const oci::Seccomp& policy, const Compiler& compiler) {
+    return sha256(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", cache_format, compiler.name,
+                              libseccomp_version(), kernel_release(), ::seccomp_arch_native(),
+                              canonical(policy)));
 }
 
 std::string default_cache_folder() {
@@ -111,10 +121,11 @@ void FilterCache::keep(const Digest& key, const Filter& filter) const {
     }
 }
 
-Filter compile_cached(const oci::Seccomp& policy, const FilterCache& cache) {
-    const Digest key = cache_key(policy);
+Filter compile_cached(const oci::Seccomp& policy, const FilterCache& cache,
+                      const Compiler& compiler) {
+    const Digest key = cache_key(policy, compiler);
     if (std::optional<Filter> found = cache.find(key)) return std::move(*found);
-    Filter filter = compile(policy);
+    Filter filter = compiler.compile(policy);
     cache.keep(key, filter);
     return filter;
 }

@@ -10,10 +10,10 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "bpf.hpp"
-#include "seccomp_words.hpp"
 #include "tenon/error.hpp"
+#include "tenon/seccomp_bpf.hpp"
 #include "tenon/seccomp_program.hpp"
+#include "tenon/seccomp_words.hpp"
 
 namespace tenon::seccomp {
 

@@ -4,13 +4,11 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sched.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <system_error>
@@ -21,6 +19,7 @@
 #include "tenon/socket_syscalls.hpp"
 #include "tenon/syscalls.hpp"
 #include "tenon/trace.hpp"
+#include "tenon/unix_socket.hpp"
 
 namespace tenon::seccomp {
 
@@ -91,16 +90,6 @@ bool would_wait_for_ever() {
     return first_in_first_out && CPU_COUNT(&allowed) == 1;
 }
 
-// The address of `name` in `folder`, which are together as long as they like.
-sockaddr_un address_of(FdRef folder, const std::string& name) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::string path = fmt::format("/proc/self/fd/{}/{}", folder.number(), name);
-    if (path.size() >= sizeof address.sun_path) throw SysError(ENAMETOOLONG, "connect", name);
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    return address;
-}
-
 }  // namespace
 
 std::string process_state(const ContainerProcess& process) {
@@ -131,17 +120,10 @@ pid_t own_pid_outside(FdRef proc) {
 UniqueFd connect_agent(const std::string& path) {
     const trace::Step step{8, "connect to the seccomp agent",
                            "while the host's paths are in sight"};
-    const std::size_t slash = path.rfind('/');
-    if (!path.starts_with('/') || slash + 1 == path.size()) {
+    if (!path.starts_with('/') || path.ends_with('/')) {
         throw std::invalid_argument("seccomp: listenerPath " + path + " is no absolute path");
     }
-    const std::string folder_path = path.substr(0, slash + 1);
-    const UniqueFd folder =
-        sys::openat(FdRef::working_directory(), folder_path, O_PATH | O_DIRECTORY);
-    const sockaddr_un address = address_of(folder, path.substr(slash + 1));
-    UniqueFd agent = sys::socket(AF_UNIX, SOCK_STREAM, 0);
-    sys::connect(agent, reinterpret_cast<const sockaddr&>(address), sizeof address, path);
-    return agent;
+    return connect_to(path, SOCK_STREAM);
 }
 
 void install_and_notify(const Filter& filter, UniqueFd agent, const std::string& state,

@@ -14,9 +14,9 @@
 #include <map>
 #include <optional>
 
-#include "bpf.hpp"
-#include "seccomp_words.hpp"
 #include "tenon/seccomp.hpp"
+#include "tenon/seccomp_bpf.hpp"
+#include "tenon/seccomp_words.hpp"
 
 namespace tenon::seccomp {
 
@@ -82,22 +82,11 @@ Program block_for(std::uint32_t audit_arch, const LastCalls& last) {
     return block;
 }
 
-// An action that lets the call happen, or hands it to somebody who may know it: it stays.
-bool is_permissive(std::uint32_t action) {
-    switch (action & SECCOMP_RET_ACTION_FULL) {
-        case SECCOMP_RET_ALLOW:
-        case SECCOMP_RET_LOG:
-        case SECCOMP_RET_TRACE:
-        case SECCOMP_RET_USER_NOTIF: return true;
-        default: return false;
-    }
-}
-
 }  // namespace
 
 Program stub_for_new_calls(const oci::Seccomp& policy) {
     const std::uint32_t fallback = action_from(policy.default_action, policy.default_errno_ret);
-    if (is_permissive(fallback) || fallback == (SECCOMP_RET_ERRNO | ENOSYS)) return {};
+    if (!refuses_new_calls(fallback)) return {};
     Program stub{bpf::load(bpf::arch_offset)};
     for (const auto& [audit_arch, last] : last_calls(policy)) {
         if (last.own || last.x32) append(stub, block_for(audit_arch, last));

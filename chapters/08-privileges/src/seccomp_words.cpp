@@ -1,5 +1,5 @@
 // Tables, and what is said when a word is in none of them.
-#include "seccomp_words.hpp"
+#include "tenon/seccomp_words.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,10 +15,10 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "bpf.hpp"
 #include "tenon/error.hpp"
 #include "tenon/log.hpp"
 #include "tenon/seccomp.hpp"
+#include "tenon/seccomp_bpf.hpp"
 #include "tenon/seccomp_syscalls.hpp"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV  // Linux 5.19
@@ -165,6 +165,16 @@ unsigned flags_from(const oci::Seccomp& policy) {
     return bits;
 }
 
+bool refuses_new_calls(std::uint32_t fallback) {
+    switch (fallback & SECCOMP_RET_ACTION_FULL) {
+        case SECCOMP_RET_ALLOW:
+        case SECCOMP_RET_LOG:
+        case SECCOMP_RET_TRACE:
+        case SECCOMP_RET_USER_NOTIF: return false;
+        default: return fallback != (SECCOMP_RET_ERRNO | ENOSYS);
+    }
+}
+
 std::string libseccomp_version() {
     const scmp_version* const version = ::seccomp_version();
     return fmt::format("{}.{}.{}", version->major, version->minor, version->micro);
@@ -176,6 +186,11 @@ std::optional<std::string> call_name(std::uint32_t audit_arch, std::uint32_t num
     const std::unique_ptr<char, void (*)(void*)> name{
         ::seccomp_syscall_resolve_num_arch(token, static_cast<int>(number)), std::free};
     return name ? std::optional<std::string>{name.get()} : std::nullopt;
+}
+
+std::string unknown_call(const std::string& name) {
+    return fmt::format("seccomp: libseccomp {} knows no system call {}: its rule has no effect",
+                       libseccomp_version(), json_quote(name));
 }
 
 }  // namespace tenon::seccomp

@@ -23,7 +23,7 @@ namespace tenon {
 
 namespace {
 
-constexpr const char* single_id = "or do with one id: --rootless single";
+constexpr const char* single_id = "or do with one id: --rootless single, or maps of size 1";
 
 std::vector<std::string> arguments(const std::string& program, pid_t child,
                                    const std::vector<IdMap>& maps) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <stdexcept>
@@ -20,7 +21,7 @@ constexpr const char* passwd_file = "/etc/passwd";
 
 std::string read_limited(FdRef file, sys::CString path) {
     std::string content;
-    std::vector<std::byte> chunk(65536);
+    std::array<std::byte, 4096> chunk{};
     while (true) {
         const std::size_t got = sys::read(file, chunk, path.view());
         if (got == 0) return content;

@@ -119,7 +119,8 @@ void check_groups(const oci::User& user, const IdMappings& mappings, const Usern
     if (user.additional_gids.empty()) return;
     throw std::invalid_argument(
         "/process/user/additionalGids: with one gid mapped, an ordinary user cannot set groups "
-        "(setgroups is denied): leave them out, or map subordinate gids: --rootless subids");
+        "(setgroups is denied): leave them out, or map subordinate gids: --rootless subids, or "
+        "/linux/gidMappings");
 }
 
 void check_mappings(const oci::Spec& spec) {

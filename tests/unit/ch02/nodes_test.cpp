@@ -104,6 +104,18 @@ TEST_CASE("a node that is something else is refused, a link left alone", "[uses-
     CHECK(read_file(root.path() / "dev/one") == "a file");
 }
 
+TEST_CASE("where a node's folder should be, the image may have a file", "[uses-02.2][uses-02.3]") {
+    TENON_NEED(missing_privilege().empty(), missing_privilege());
+    const TemporaryDirectory root;
+    write_file(root.path() / "file", "a file");
+    fs::create_directories(root.path() / "dev");
+    fs::copy(root.path() / "file", root.path() / "dev/file");
+    for (const char* const folder : {"/file", "/file/below"}) {
+        CHECK(starts(applied(root.path(), plan_of({nodes(folder, {fifo("one")})})), "ENOTDIR"));
+    }
+    CHECK(starts(applied(root.path(), plan_of({nodes("/dev", {fifo("file/one")})})), "ENOTDIR"));
+}
+
 TEST_CASE("a link of the image leads no node out", "[uses-02.2][uses-02.3]") {
     TENON_NEED(missing_privilege().empty(), missing_privilege());
     const TemporaryDirectory root;

@@ -98,6 +98,54 @@ TEST_CASE("a container without mounts of its own is refused") {
     CHECK(complaint(spec).find("mount namespace") != std::string::npos);
 }
 
+TEST_CASE("a mount namespace of others is neither created nor joined, but shared") {
+    oci::Spec spec = planned_spec();
+    CHECK_FALSE(plan_bundle(spec, true, OwnMounts::Optional).shared_mounts);
+    spec.linux->namespaces = {{.type = "pid"}, {.type = "uts", .path = "/proc/1/ns/uts"}};
+    BundlePlan plan = plan_bundle(spec, true, OwnMounts::Optional);
+    REQUIRE(plan.shared_mounts);
+    CHECK(plan.shared_mounts->path.empty());
+    spec.linux->namespaces.push_back({.type = "mount", .path = "/proc/1/ns/mnt"});
+    plan = plan_bundle(spec, true, OwnMounts::Optional);
+    REQUIRE(plan.shared_mounts);
+    CHECK(plan.shared_mounts->path == "/proc/1/ns/mnt");
+    CHECK_FALSE(plan.namespaces.create.contains(Namespace::Mount));
+    REQUIRE(plan.namespaces.join_paths.size() == 1);
+    CHECK(plan.namespaces.join_paths[0].kind == Namespace::Uts);
+    spec.linux.reset();
+    CHECK(plan_bundle(spec, true, OwnMounts::Optional).shared_mounts);
+}
+
+TEST_CASE("what a shared mount namespace cannot do is refused, and with one of its own it is not") {
+    const auto refused = [](const oci::Spec& spec) {
+        try {
+            static_cast<void>(plan_bundle(spec, true, OwnMounts::Optional));
+        } catch (const std::invalid_argument& error) {
+            return std::string{error.what()};
+        }
+        return std::string{};
+    };
+    oci::Spec own = planned_spec();
+    oci::Spec shared = planned_spec();
+    shared.linux->namespaces = {{.type = "pid"}};
+    own.mounts = shared.mounts = {tmpfs("/t", {"unbindable"})};
+    CHECK(refused(own).empty());
+    CHECK(refused(shared).find("unbindable") != std::string::npos);
+    own.mounts = shared.mounts = {};
+    CHECK(refused(shared).empty());
+    own.linux->rootfs_propagation = shared.linux->rootfs_propagation = "unbindable";
+    CHECK(refused(own).empty());
+    CHECK(refused(shared).find("unbindable") != std::string::npos);
+    own = planned_spec();
+    own.linux->namespaces.push_back({.type = "user"});
+    CHECK(refused(own).empty());
+    shared = own;
+    shared.linux->namespaces.erase(shared.linux->namespaces.begin());
+    CHECK(refused(shared).find("no right to a mount namespace") != std::string::npos);
+    shared.linux->namespaces.push_back({.type = "mount", .path = "/proc/1/ns/mnt"});
+    CHECK(refused(shared).find("no right to a mount namespace") != std::string::npos);
+}
+
 TEST_CASE("names need a UTS namespace, offsets a new time namespace") {
     oci::Spec spec = planned_spec();
     spec.hostname = "x";
@@ -210,8 +258,18 @@ TEST_CASE("a remount sets all flags anew, and the file system's only without bin
     CHECK(whole.data == std::vector<std::string>{"size=1m", "ro"});
 }
 
+TEST_CASE("tmpcopyup is no option of the file system, which is writable until it is filled") {
+    const MountStep step = step_for(tmpfs("/x", {"ro", "tmpcopyup", "size=1m"}));
+    CHECK(step.copy_up);
+    CHECK(step.data == std::vector<std::string>{"size=1m"});
+    CHECK((step.attributes.set & MOUNT_ATTR_RDONLY) != 0);
+    CHECK(!step_for(tmpfs("/x")).copy_up);
+}
+
 TEST_CASE("a mount that cannot be is refused with its number") {
-    CHECK(complaint_about(tmpfs("/x", {"tmpcopyup"})).starts_with("/mounts/0"));
+    CHECK(complaint_about(bind("/x", {"bind", "tmpcopyup"})).find("tmpcopyup") !=
+          std::string::npos);
+    CHECK(complaint_about(tmpfs("/x", {"remount", "tmpcopyup"})).starts_with("/mounts/0"));
     CHECK(complaint_about(tmpfs("/x", {""})).starts_with("/mounts/0"));
     CHECK(complaint_about(tmpfs("/")).starts_with("/mounts/0"));
     CHECK(complaint_about(tmpfs("a/../..")).starts_with("/mounts/0"));

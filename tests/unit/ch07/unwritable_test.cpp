@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
+#include <random>
 
 #include "forked.hpp"
 #include "kernel_view.hpp"
@@ -74,6 +76,34 @@ TEST_CASE("open_unwritable copies and seals where no mount may be made", "[07]")
     });
     CHECK(done.out.empty());
     CHECK(done.status == ExitStatus::exited(0));
+}
+
+TEST_CASE("a program of root's is out of an ordinary user's reach", "[07]") {
+    TENON_NEED(missing_privilege().empty(), missing_privilege());
+    struct Case {
+        uid_t owner;
+        mode_t mode;
+        uid_t caller;
+        bool out_of_reach;
+    };
+    const uid_t user = 1000 + std::random_device{}() % 60'000;
+    const Case cases[] = {{0, 0755, user, true},         {0, 0755, 0, false},
+                          {user, 0755, user, false},     {user, 0555, user, false},
+                          {user + 1, 0755, user, false}, {0, 0775, user, false},
+                          {0, 0757, user, false}};
+    for (const Case& each : cases) {
+        const TemporaryDirectory folder;
+        const std::string path = own_true(folder);
+        check(::chown(path.c_str(), each.owner, each.owner), "chown");
+        check(::chmod(path.c_str(), each.mode), "chmod");
+        const UniqueFd program = sys::openat(FdRef::working_directory(), path, O_RDONLY);
+        const Forked done = run_forked([&] {
+            check(::setresuid(each.caller, each.caller, each.caller), "setresuid");
+            return is_out_of_reach(program) ? 0 : 1;
+        });
+        INFO(each.owner << " " << each.mode << " " << each.caller);
+        CHECK(done.status.shell_code() == (each.out_of_reach ? 0 : 1));
+    }
 }
 
 TEST_CASE("open_unwritable says what is not there", "[07]") {

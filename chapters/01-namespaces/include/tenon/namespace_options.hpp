@@ -79,6 +79,16 @@ void apply_names(const NamespaceOptions& options);
 /// Makes a child: spawn(), or what a later chapter puts around it.
 using Spawner = std::function<Child(const CloneArgs& args, const ChildMain& child_main)>;
 
+/// Writes @p pid into the file @p path, digits only, which appears whole.
+/// @throws SysError  pid file: EEXIST (something else than a plain file is there) ...
+void write_pid_file(const std::string& path, pid_t pid);
+
+/// Spawns @p child_main as the options say, with the ids of a new user namespace mapped and the pid
+/// file written, and does not wait for it.
+/// @throws as run_in_namespaces()
+Child spawn_in_namespaces(const NamespaceOptions& options, const ChildMain& child_main,
+                          const Spawner& spawner = spawn);
+
 /// Spawns @p child_main as the options say, has the ids of a new user namespace mapped, writes the
 /// pid file, waits, and returns the exit code as shells count. SIGINT, SIGTERM, SIGHUP and SIGQUIT
 /// kill the child and come out as EndedBySignal, so that the caller can clean up; once the child

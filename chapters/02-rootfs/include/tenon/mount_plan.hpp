@@ -67,12 +67,16 @@ struct MountStep {
     std::optional<dev_t> device;      ///< Bind: source must be this device
     mode_t device_format = 0020000;   ///< Bind: of that kind, S_IFCHR or S_IFBLK
     std::vector<TreeEntry> contents;  ///< Filesystem: made before it is attached
+    bool copy_up = false;             ///< Filesystem: begins with what `target` holds
     std::string origin;               ///< who asked for it, for error messages: `/mounts/3`
 };
 
 /// All mounts of one container.
 struct MountPlan {
-    std::vector<MountStep> steps;        ///< carried out in this order
+    std::vector<MountStep> steps;  ///< carried out in this order
+    /// Moved over "/" instead of by pivot_root, which a ramdisk's root cannot be left by. Whoever
+    /// may unmount in the container finds the ramdisk behind its root.
+    bool moved_root = false;
     bool readonly_root = false;          ///< the root itself, not the mounts in it
     std::uint64_t root_propagation = 0;  ///< of the root in the end, MS_*; 0: private
     bool recursive_root_propagation = false;

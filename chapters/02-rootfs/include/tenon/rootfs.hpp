@@ -74,6 +74,12 @@ void pivot_into(FdRef root);
 /// Makes the mount that is to become "/", attached somewhere, in the child's own mount namespace.
 using RootMaker = std::function<UniqueFd()>;
 
+/// The first half: everything up to the last mount, while "/" is still the host's.
+/// @return the new root
+UniqueFd prepare_root(const RootMaker& make_root, const MountPlan& plan);
+/// The second half: @p root, read-only if asked, becomes "/".
+void change_root(FdRef root, const MountPlan& plan);
+
 /// All of the above, in order, with the root that @p make_root makes: where it comes from is a
 /// later chapter's business.
 void enter_root(const RootMaker& make_root, const MountPlan& plan);

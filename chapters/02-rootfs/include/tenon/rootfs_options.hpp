@@ -28,7 +28,7 @@ void declare_rootfs_options(CLI::App& run, RootfsOptions& options);
 void complete_namespaces(NamespaceOptions& namespaces, const RootfsOptions& rootfs);
 
 /// Whether this process is in the machine's first user namespace, where root is root.
-/// @throws SysError  openat: ENOENT without a /proc
+/// @throws SysError  stat: ENOENT without a /proc
 bool in_initial_user_namespace();
 
 /// The plan for these options; empty without --rootfs. Makes no system call.

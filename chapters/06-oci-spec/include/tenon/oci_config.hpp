@@ -74,7 +74,13 @@ class InvalidSpec : public std::runtime_error {
     std::vector<Violation> violations_;
 };
 
-/// Reads and judges config.json in the folder @p bundle, a regular file that is no link.
+/// The text of config.json in the folder @p bundle, a regular file that is no link.
+/// @throws SysError  open config.json, read; std::invalid_argument  larger than largest_config
+std::string read_config(FdRef bundle);
+/// The spec in such a text. @throws InvalidSpec; std::invalid_argument as parse_spec()
+Spec spec_from(std::string_view config);
+
+/// Reads and judges config.json in the folder @p bundle: both of these.
 /// @throws SysError  open config.json, read; InvalidSpec; std::invalid_argument as parse_spec()
 Spec load_spec(FdRef bundle);
 

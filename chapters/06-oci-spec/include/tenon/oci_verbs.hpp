@@ -3,12 +3,11 @@
 /// people's bundles, too.
 #pragma once
 
-#include <optional>
 #include <string>
+#include <vector>
 
-namespace CLI {
-class App;
-}
+#include "tenon/stage.hpp"
+#include "tenon/stage_app.hpp"
 
 namespace tenon {
 
@@ -20,15 +19,11 @@ struct OciVerbs {
     bool json = false;      ///< validate: for programs
 };
 
-/// Declares `spec`, `validate` and `dump` as subcommands of @p app; parsing fills @p verbs, which
-/// must outlive it.
-void declare_oci_verbs(CLI::App& app, OciVerbs& verbs);
-
-/// Runs the one of them that was parsed.
-/// @return its exit code: 0, or of `validate` 1 where there are violations; nothing when it was
-///         another verb
-/// @throws SysError  open bundle, open config.json, create config.json. std::invalid_argument  as
-///         oci::parse_spec(); oci::InvalidSpec  what `dump` cannot write again
-std::optional<int> run_oci_verb(const CLI::App& app, const OciVerbs& verbs);
+/// Declares `spec`, `validate` and `dump`. Parsing fills @p verbs, which must outlive what is
+/// returned. Their exit code is 0, or of `validate` 1 where there are violations; they throw
+///     SysError               open bundle, open config.json, create config.json
+///     std::invalid_argument  as oci::parse_spec()
+///     oci::InvalidSpec       what `dump` cannot write again
+std::vector<Verb> oci_verbs(StageApp& stage, OciVerbs& verbs);
 
 }  // namespace tenon

@@ -30,6 +30,10 @@ void apply_kernel_settings(const oci::Spec& spec, const NamespaceOptions& namesp
 /// them up, before that. @throws SysError  write: EACCES
 void apply_oom_score_adj(const oci::Process& process);
 
+/// Child side, before the root changes: makes process.cwd in @p root where it is missing, because
+/// later that may be read-only. What cannot be made is told by enter_working_directory().
+void make_working_directory(FdRef root, const oci::Process& process);
+
 /// Child side, in the container's root: enters process.cwd, made where it is missing.
 /// @throws SysError  chdir: EACCES, ENOTDIR, ELOOP (through /proc/self/fd). A directory outside the
 ///         root is refused: ENOENT (CVE-2024-21626)

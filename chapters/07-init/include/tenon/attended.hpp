@@ -39,6 +39,12 @@ void declare_attend_options(CLI::App& verb, AttendOptions& options);
 /// @see \man{kill,1}
 std::optional<int> parse_signal(std::string_view text);
 
+/// A terminal's size by its config: `consoleSize`. @see config.md, "Process"
+std::optional<TerminalSize> size_by_config(const oci::Process& process);
+/// The same for a terminal that is relayed to ours: as ours, where we have one. The relay keeps it
+/// so later; but the payload may ask before the relay is there.
+std::optional<TerminalSize> size_when_relayed(const oci::Process& process);
+
 /// One container, from before it is made until it has ended. Signals wait from its making on.
 class Attended {
   public:

@@ -66,6 +66,11 @@ oci::User parse_user(const std::string& text);
 /// @throws std::invalid_argument  as of parse_user(); a variable without a name
 oci::Process process_from(const ExecOptions& options, const std::vector<std::string>& environment);
 
+/// Spawns @p child_main in all namespaces of @p container, in its group, with its root, and does
+/// not wait for it. @param options  pid file. @throws SysError  setns, clone3, chroot
+Child spawn_in_container(const RunningContainer& container, const NamespaceOptions& options,
+                         const ChildMain& child_main);
+
 /// Runs @p child_main in all namespaces of @p container, in its group, with its root, and stays
 /// with it. @param options  pid file and attendant
 /// @return the exit code, as shells count. @throws SysError  setns, clone3, chroot

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/ending.hpp"
 #include "tenon/fd.hpp"
 #include "tenon/signal_syscalls.hpp"
 #include "tenon/sync_socket.hpp"
@@ -36,6 +37,7 @@ struct TerminalRequest {
     uid_t owner = 0;          ///< as seen in the container
     bool console = true;      ///< it is /dev/console, too
     bool controlling = true;  ///< of the caller's session; else an init gives it to its payload
+    bool relayed = true;      ///< to a terminal, which makes "\r\n" of "\n": this one must not
 };
 
 /// On which a child hands its terminal out. Made before the child is.
@@ -51,6 +53,8 @@ class TerminalChannel {
 
     /// Parent side, once: the master. @throws SysError  recvmsg: EPIPE (the child made none)
     UniqueFd receive_master();
+    /// The same, unless we are asked to end first. @throws EndedBySignal
+    UniqueFd receive_master(const EndingSignals& signals);
 
   private:
     std::pair<SyncSocket, SyncSocket> ends_;

@@ -16,16 +16,23 @@
 namespace tenon {
 
 /// Opens the program @p path so that nobody can write to it through this descriptor, through
-/// /proc/PID/exe of who runs it, or through /proc/PID/fd: a detached, read-only clone of its mount;
-/// where no mount may be made, a sealed copy in memory.
+/// /proc/PID/exe of who runs it, or through /proc/PID/fd: a read-only clone of its mount that is
+/// in no mount namespace; where no mount may be made, a sealed copy in memory.
 /// @throws SysError  open_tree, openat: ENOENT; memfd_create
 UniqueFd open_unwritable(const std::string& path);
 
-/// Whether nobody can write to @p file by way of this descriptor.
+/// Whether nobody can write to @p file by way of this descriptor, now or later.
 bool is_unwritable(FdRef file);
 
+/// Whether no container that we could start could write to @p file: we are an ordinary user, it is
+/// root's, and only root may write to it. All users of such a container are ours, by the kernel's
+/// rule for mappings (and newuidmap's: as long as /etc/subuid does not give us root), and root's
+/// files are nobody's in there. @see \man{user_namespaces,7}
+bool is_out_of_reach(FdRef file);
+
 /// Makes the running program one of open_unwritable(): it starts again from there, with the same
-/// @p arguments, unless it has done so already. Call it first, while nothing is open.
+/// @p arguments, unless it has done so already, or is out of reach. Call it first, while nothing is
+/// open.
 /// @throws SysError  execve; std::runtime_error  the copy can be written to
 void protect_own_binary(std::span<char* const> arguments);
 

@@ -27,7 +27,8 @@ oci::Spec apply_privilege_options(oci::Spec spec, const PrivilegeOptions& option
 /// privileges_from() and compile_filter(), with a warning for each thing that cannot be had.
 /// @throws std::invalid_argument  as those
 Privileges decide_privileges(const oci::Spec& spec, const oci::Process& process,
-                             const CallerPowers& powers);
+                             const CallerPowers& powers,
+                             const seccomp::Compiler& compiler = seccomp::by_libseccomp);
 
 /// Prints the filter for linux.seccomp of the config in the folder @p bundle as pseudo-code.
 /// @return the exit code

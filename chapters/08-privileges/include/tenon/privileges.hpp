@@ -3,7 +3,7 @@
 /// in which a process becomes that.
 ///
 ///     parent  privileges_from()       what is wanted and can be had; nothing else is pure
-///             compile_filter()        libseccomp, or the cache
+///             compile_filter()        a compiler, or the cache
 ///             prepare_privileges()    opens what only the host's paths lead to
 ///     child   exec_with_privileges()  labels, capabilities and user, no_new_privs, filter, execve
 #pragma once
@@ -17,6 +17,7 @@
 #include "tenon/lsm.hpp"
 #include "tenon/oci_spec.hpp"
 #include "tenon/privilege_options.hpp"
+#include "tenon/seccomp_cache.hpp"
 #include "tenon/seccomp_listener.hpp"
 #include "tenon/sync_socket.hpp"
 
@@ -31,7 +32,10 @@ struct CallerPowers {
 
 /// Of this process. @param new_user_namespace  whether the child is in one of its own, where it
 /// begins with every capability
-CallerPowers own_powers(bool new_user_namespace);
+/// @param asks_for_labels  without, `lsm` is not looked up
+CallerPowers own_powers(bool new_user_namespace, bool asks_for_labels = true);
+/// Whether any label of AppArmor's or SELinux' is given.
+bool asks_for_labels(const oci::Spec& spec, const oci::Process& process);
 
 /// What --privileged and ALL stand for: all that such a caller can give.
 HostOffer all_of(const CallerPowers& powers);
@@ -66,13 +70,15 @@ Privileges privileges_from(const oci::Spec& spec, const oci::Process& process,
 /// @param cache_folder  seccomp::default_cache_folder(); empty: compile it each time
 /// @throws std::invalid_argument  as seccomp::compile(); a policy that notifies nobody
 void compile_filter(const oci::Spec& spec, const std::string& cache_folder, Privileges& privileges,
-                    std::vector<std::string>& warnings);
+                    std::vector<std::string>& warnings,
+                    const seccomp::Compiler& compiler = seccomp::by_libseccomp);
 
 /// Descriptors of the host's, for a child that sees the container's files only.
 struct PreparedPrivileges {
     UniqueFd proc;
     UniqueFd agent;
     seccomp::ContainerProcess told_to_agent;  ///< but for the pid
+    bool outlives_parent = false;             ///< else its death signal is asked for again
 };
 
 /// Parent side, before the child is made, and before signals are kept for it: an agent that is busy
@@ -92,7 +98,7 @@ Capabilities capabilities_before_exec(const Privileges& privileges);
 using Become = std::function<void(const std::function<void()>& last_step)>;
 
 /// Child side, in the container's root: THE order. Each step takes something away that an earlier
-/// one needs. @pre the child is not to outlive its parent
+/// one needs.
 /// @throws SysError  write, prctl, capset, setgroups, setresgid, setresuid, seccomp; what @p become
 ///         throws
 [[noreturn]] void exec_with_privileges(const Privileges& privileges, PreparedPrivileges& prepared,

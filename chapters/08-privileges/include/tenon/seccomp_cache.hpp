@@ -10,16 +10,26 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "tenon/digest.hpp"
 #include "tenon/seccomp.hpp"
 
 namespace tenon::seccomp {
 
-/// The name of what compile() makes of @p policy here: SHA-256 of the policy, libseccomp's version,
-/// the kernel's release, the architecture, and the form of the file. Where a listener is reached is
-/// no part of it.
-Digest cache_key(const oci::Seccomp& policy);
+/// Who makes a program of a policy. Two of them make two programs of one policy, so that each finds
+/// its own again.
+struct Compiler {
+    std::string_view name;  ///< another one as soon as it makes another program of a policy
+    Filter (*compile)(const oci::Seccomp& policy);
+};
+/// compile(): the one of this chapter.
+inline constexpr Compiler by_libseccomp{"libseccomp", compile};
+
+/// The name of what @p compiler makes of @p policy here: SHA-256 of the policy, the compiler,
+/// libseccomp's version, the kernel's release, the architecture, and the form of the file. Where a
+/// listener is reached is no part of it.
+Digest cache_key(const oci::Seccomp& policy, const Compiler& compiler = by_libseccomp);
 
 /// Where filters are kept unless told otherwise: /run/tenon/seccomp for root, else in
 /// $XDG_RUNTIME_DIR; empty when there is no such place.
@@ -46,8 +56,9 @@ class FilterCache {
     std::string complaint_;
 };
 
-/// What compile() makes of @p policy, from @p cache where it is there.
+/// What @p compiler makes of @p policy, from @p cache where it is there.
 /// @throws as compile()
-Filter compile_cached(const oci::Seccomp& policy, const FilterCache& cache);
+Filter compile_cached(const oci::Seccomp& policy, const FilterCache& cache,
+                      const Compiler& compiler = by_libseccomp);
 
 }  // namespace tenon::seccomp

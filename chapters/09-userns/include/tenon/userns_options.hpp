@@ -48,6 +48,8 @@ struct UsernsCaller {
 };
 /// @throws SysError  openat, read: EACCES
 UsernsCaller read_userns_caller();
+/// The same for whom Rootless is Unsaid: nobody asks for the ranges then.
+UsernsCaller userns_caller_without_ranges();
 
 /// Changes @p spec as @p options say: user namespace, maps, binds, and for Rootless what an
 /// ordinary user cannot have. @return  what was changed and might be missed, a sentence each

@@ -44,8 +44,8 @@ def run(project: Project, args: argparse.Namespace) -> int:
         raise CourseError(f"chapter {chapter.number} has no attack: {project.relative(script)} "
                           "is not there")
     if chapter.attack == "root" and os.geteuid() != 0:
-        raise CourseError(f"the attack of chapter {chapter.number} needs root: its victim is root's "
-                          f"file. sudo ./course attack {chapter.number}")
+        raise CourseError(f"the attack of chapter {chapter.number} needs root: its victim is root's. "
+                          f"sudo ./course attack {chapter.number}")
     in_vm = chapter.attack == "vm" and not in_lab_vm()
     problem = why_no_vm(project) if in_vm else None
     if problem:

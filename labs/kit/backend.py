@@ -31,7 +31,7 @@ def attack_reason(chapter: Chapter, cgroups: Cgroups) -> str:
     if chapter.attack == "vm" and not in_lab_vm():
         return f"{LAB_VM}the attack would harm this machine"
     if chapter.attack == "root" and os.geteuid() != 0:
-        return "the attack needs root: its victim is root's file"
+        return "the attack needs root: its victim is root's"
     return vm_reason(chapter, cgroups)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from kit.files import write_if_changed
 
 FIRST_BY_BUNDLE, FIRST_BY_MAPPINGS = "ch06", "ch09"
+LAST_WITH_RUN = "ch09"  # from then on a container is made by one command and started by another
 KINDS = ("mount", "uts", "ipc", "network", "pid", "user", "cgroup", "time")
 HOSTNAME = "tenon"
 HARD = ["nosuid", "noexec", "nodev"]
@@ -47,14 +48,30 @@ def with_mappings(made: dict) -> dict:
     return made | {"linux": made["linux"] | mappings}
 
 
+def own_mappings(made: dict) -> dict:
+    """What root has to say itself; an ordinary user's are filled in."""
+    uid_map = Path("/proc/self/uid_map").read_text(encoding="ascii")
+    return with_mappings(made) if owns_all_ids(os.geteuid(), uid_map) else made
+
+
+def write_bundle(folder: Path, made: dict) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_if_changed(folder / "config.json", json.dumps(made, indent=2) + "\n")
+    return folder
+
+
 def container_options(stage: Path, rootfs: Path, folder: Path) -> tuple[str | Path, ...]:
     """For `STAGE run`; what it takes is written into `folder`."""
     if stage.name < FIRST_BY_BUNDLE:
         return "--rootfs", rootfs, "--hostname", HOSTNAME
     made = config(rootfs, ["/bin/sh"])
-    uid_map = Path("/proc/self/uid_map").read_text(encoding="ascii")
-    if stage.name >= FIRST_BY_MAPPINGS and owns_all_ids(os.geteuid(), uid_map):
-        made = with_mappings(made)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_if_changed(folder / "config.json", json.dumps(made, indent=2) + "\n")
-    return "--bundle", folder
+    if stage.name >= FIRST_BY_MAPPINGS:
+        made = own_mappings(made)
+    return "--bundle", write_bundle(folder, made)
+
+
+def runtime_command(runtime: Path, folder: Path, rootfs: Path, args: list[str]) -> list[str | Path]:
+    """`args` by tenon-oci; in its caller's group, so that nothing of the machine changes."""
+    bundle = write_bundle(folder / "bundle", own_mappings(config(rootfs, args)))
+    return [runtime, "--root", folder / "containers", "--cgroup-manager", "disabled",
+            "run", "--bundle", bundle, "once"]

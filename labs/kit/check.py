@@ -1,4 +1,5 @@
-"""check: builds the learner's code and tests it, task by task, newest chapter first."""
+"""check: builds the learner's code and tests it, task by task, newest chapter first. When all of a
+chapter passes, it makes the programs of which that code is a part."""
 
 import argparse
 
@@ -194,6 +195,8 @@ def check_in(bench: Bench, chapter: Chapter, args: argparse.Namespace) -> int:
         show(bench, settled(verdict, said, shown, args.all), shown)
     earlier = [settled(verdict, said, [], go_on=True) for verdict in earlier]
     earlier_failed = tell_earlier(bench, chapters, earlier)
+    if not args.task and not earlier_failed and all(v.status == "passed" for v in shown):
+        make_programs(bench, chapter)
     say_end(bench, shown, earlier_failed)
     return status_of(shown, earlier_failed)
 
@@ -205,6 +208,14 @@ def status_of(verdicts: list[Verdict], earlier_failed: str) -> int:
     if lacking and all(v.status == "not_run" for v in verdicts):
         raise CourseError(f"nothing could be tested on this machine: {lacking[0].note}")
     return PASS
+
+
+def make_programs(bench: Bench, chapter: Chapter) -> None:
+    """The chapter's, with the learner's own files in them: theirs to use."""
+    with passing(BUILDING):
+        build(bench.learner.project, bench.tree, f"programs_ch{chapter.number}")
+    place = bench.learner.project.relative(bench.tree.bin)
+    say(plain_line("your programs", "ok", f"{place}/"))
 
 
 def say_end(bench: Bench, verdicts: list[Verdict], earlier_failed: str) -> None:

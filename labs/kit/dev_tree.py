@@ -26,7 +26,8 @@ IN_CHAPTER = ("README.md", "CMakeLists.txt", "exercises.toml", "transcript.md", 
 IN_LAST_CHAPTER = ("runtime/*", "engine/*")
 IN_TESTS = ("CMakeLists.txt", "conftest.py", "unit/*/*.cpp", "unit/*/*.hpp", "support/*.cpp",
             "support/*.hpp", "shell/*.py", "shell/shellkit/*.py", "attack/*.py", "interop/*.py",
-            "meta/*.py", "bench/*.py", "bench/*.cpp", "bench/*.sh", "bench/CMakeLists.txt",
+            "interop/tap.go", "interop/golden/*.json", "meta/*.py", "bench/*.py", "bench/*.cpp",
+            "bench/*.sh", "bench/CMakeLists.txt",
             "fuzz/*.cpp", "fuzz/*.hpp", "fuzz/corpus/*", "fuzz/spec_corpus/*")
 IN_DOCS = ("Doxyfile", "CMakeLists.txt", "mainpage.md")
 # Of the kit, but run by tests/meta alone: the transcripts of the lessons.

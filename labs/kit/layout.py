@@ -50,6 +50,10 @@ class Project:
     def docker_profile(self) -> Path:
         return self.build / "docker-seccomp.json"
 
+    @property
+    def engines(self) -> Path:
+        return self.build / "engines"
+
     def chapter_folders(self) -> list[Path]:
         return sorted(p for p in self.chapters.glob("[0-9][0-9]-*") if p.is_dir())
 

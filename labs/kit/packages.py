@@ -17,7 +17,7 @@ GROUPS = {
     "course": ("busybox-static", "python3-pytest", "util-linux", "mount", "iproute2", "strace",
                "file", "uidmap"),
     # From umoci on: what tests and benchmarks compare with and look by. containers-common: podman's
-    # default seccomp profile. Docker's: docker_profile.py.
+    # default seccomp profile. Docker's: docker_profile.py. Engines: engines.py.
     "authors": ("clang-format", "clang-tidy", "universal-ctags", "doxygen", "patch", "umoci",
                 "skopeo", "nftables", "containernetworking-plugins", "mmdebstrap", "crun", "runc",
                 "tini", "dumb-init", "catatonit", "golang-github-containers-common"),
@@ -25,7 +25,8 @@ GROUPS = {
     "vm": ("qemu-system-x86", "busybox-static", "kmod", "e2fsprogs", "util-linux", "zstd"),
 }
 # Not in every release that we support: wanted, but only if apt knows them.
-IF_AVAILABLE = {"authors": ("doxygen-awesome-css", "vagrant")}
+# criu: Ubuntu 24.04 has none.
+IF_AVAILABLE = {"authors": ("doxygen-awesome-css", "vagrant", "criu")}
 GENERIC = {"cmake": "CMake 3.22", "ninja": "Ninja", "g++": "a C++20 compiler",
            "musl-gcc": "musl", "busybox": "a static BusyBox",
            "unshare": "util-linux"}

@@ -38,14 +38,14 @@ from kit.terminal import painted, say, seconds, wrapped
 
 HELP = "the project's whole suite"
 SHELL_TESTS = ("tests/shell", "tests/attack", "tests/interop", "tests/meta")
-# Beside the tests from the beginning: it takes minutes and starts nothing of ours.
+# Beside the tests, and what comes after them: it takes minutes and starts nothing of ours.
 READING = ("tidy",)
 # No check, but the builds of those that wait.
 AHEAD = "ahead"
 # In this process: it knows what the tests have said.
 OWN = ("reference",)
-# Before others, the lab VM: there time limits are tightest.
-NICE_TO_ALL, NICE_TO_VM = 19, 5
+# Before others, the lab VM: there time limits are tightest. Last, what nobody waits for.
+NICE_TO_ALL, NICE_TO_TESTS, NICE_TO_VM = 19, 15, 5
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -200,9 +200,12 @@ def whole_suite(project: Project, programs: Programs) -> Iterator[Group]:
                         project.build / f"beside-{names[0]}.log")
             lanes.update(dict.fromkeys(names, stack.enter_context(lane)))
 
-        begin((*READING, AHEAD), NICE_TO_ALL)
+        # Each in a process of its own: AHEAD lets go of its trees when it ends, and others wait.
+        begin((AHEAD,), NICE_TO_TESTS)
+        begin(READING, NICE_TO_ALL)
         others = [name for name in CHECKS if name not in (*READING, *OWN)]
         yield from suite_groups(project, programs, "", lambda: begin(others, NICE_TO_VM))
+        lanes[AHEAD].finding(AHEAD)
         for name in CHECKS:
             told = lanes[name].finding(name) if name in lanes else run_timed(project, name)
             yield check_group(name, *told)

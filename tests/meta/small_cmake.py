@@ -19,6 +19,9 @@ target_include_directories(tenon_ch01 PUBLIC common/include chapters/01-boxes/in
 add_executable(test_ch01 tests/test_ch01.cpp)
 target_link_libraries(test_ch01 PRIVATE tenon_ch01)
 add_custom_target(unit_tests DEPENDS test_ch01)
+add_executable(ch01 EXCLUDE_FROM_ALL chapters/01-boxes/main.cpp)
+target_link_libraries(ch01 PRIVATE tenon_ch01)
+add_custom_target(programs_ch01 DEPENDS ch01)
 """
 
 # One that holds the chapter's library, as a later chapter's does; one that takes nothing but the

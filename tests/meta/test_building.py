@@ -150,7 +150,7 @@ def tidy(built):
 def test_tidy_remembers_what_was_clean(built, edit, tidy):
     assert tidy("readability-else-after-return") == []
     clean = built.build / "tidy-clean"
-    assert len(list(clean.iterdir())) == 2
+    assert len(list(clean.iterdir())) == 3
     edit("solutions/01-boxes/open.cpp", "return lid + 1;",
          "if (lid > 0) { return lid + 1; } else { return 1; }")
     assert "else" in tidy("readability-else-after-return")[0]
@@ -160,7 +160,7 @@ def test_tidy_names_the_file_and_line_where_others_are_read_with_it(built, edit,
     edit("solutions/01-boxes/open.cpp", "return lid + 1;", "int* none = 0; return lid + !none;")
     [found] = tidy("modernize-use-nullptr")
     assert found.startswith("solutions/01-boxes/open.cpp:8:17: error: use nullptr")
-    assert len(list((built.build / "tidy-clean").iterdir())) == 1
+    assert len(list((built.build / "tidy-clean").iterdir())) == 2
 
 
 def test_tidy_reads_files_that_give_one_name_to_two_things(built, edit, tidy):
@@ -177,8 +177,10 @@ def test_tidy_reads_a_file_for_another_c_library_alone(built, edit, tidy):
     for name in ("open", "close"):
         edit(f"solutions/01-boxes/{name}.cpp", "#include", "#include <cstddef>\n#include")
     (built.root / "chapters/01-boxes/small.cpp").write_text("int main() {}\n", encoding="utf-8")
-    edit("CMakeLists.txt", "add_custom_target", "add_executable(small chapters/01-boxes/small.cpp)\n"
-         "target_compile_options(small PRIVATE -nostdinc -nostdinc++ -O1 -O1)\nadd_custom_target")
+    edit("CMakeLists.txt", "add_custom_target(unit_tests",
+         "add_executable(small chapters/01-boxes/small.cpp)\n"
+         "target_compile_options(small PRIVATE -nostdinc -nostdinc++ -O1 -O1)\n"
+         "add_custom_target(unit_tests")
     assert tidy("modernize-use-nullptr") == []
     together = (built.build / "tidy/01-1.cpp").read_text(encoding="utf-8")
     assert "open.cpp" in together and "close.cpp" in together and "small.cpp" not in together

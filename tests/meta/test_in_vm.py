@@ -47,6 +47,8 @@ def test_a_check_boots_once_and_tells_in_order(course, lab_vm, capsys):
     assert lines[0] == "lab 01 boxes                 backend vm  kernel 6.1  cgroup2 cpu,memory"
     assert [line[:5] + line[51:55] for line in lines[2:4]] == ["01.1 PASS", "01.2 PASS"]
     assert "100/100" in lines[-1] and len(lab_vm) == 1
+    assert lines[-2].split() == ["your", "programs", "ok", "build/check/bin/"]
+    assert (course.build / "check/bin/ch01").is_file()
     assert load_learner(course).progress.state("01.2") == "passed"
 
 
@@ -56,6 +58,7 @@ def test_a_failure_here_is_told_without_a_boot(course, edit, lab_vm, capsys):
     assert call(check, course) == 1
     said = capsys.readouterr().out
     assert "the lid was never lifted" in said and "needs 01.1" in said and not lab_vm
+    assert "your programs" not in said and not (course.build / "check/bin/ch01").exists()
 
 
 @needs_ninja
@@ -120,6 +123,8 @@ def test_earlier_chapters_share_the_boot(course, lab_vm, capsys):
     path.write_text(path.read_text("utf-8").replace('"01', '"02'), "utf-8")
     program = "add_executable" + small_cmake.CMAKE.partition("add_executable")[2]
     second = program.replace("test_ch01", "test_ch02").replace("unit_tests", "more_tests")
+    second = second.replace("(ch01", "(ch02").replace("programs_ch01 DEPENDS ch01",
+                                                      "programs_ch02 DEPENDS ch02")
     (course.root / "CMakeLists.txt").write_text(small_cmake.CMAKE + second, "utf-8")
     tests = (course.root / "tests/test_ch01.cpp").read_text("utf-8")
     (course.root / "tests/test_ch02.cpp").write_text(tests.replace('"01.', '"02.'), "utf-8")

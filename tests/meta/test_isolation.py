@@ -50,7 +50,7 @@ def test_a_container_that_does_not_start_is_one_clear_line(stage, tmp_path):
 
 def test_a_stage_that_runs_says_nothing_but_what_its_command_says(stages, rootfs, tmp_path):
     """From chapter 06 on a stage warns of what config.json asks for in vain: so of nothing."""
-    for stage in sorted(stages.glob("ch[0-9][0-9]"))[1:]:  # ch01 has no root of its own
+    for stage in sorted(stages.glob("ch0[2-9]")):  # ch01 has no root of its own, ch10 no `run`
         options = container_options(stage, rootfs, tmp_path / stage.name)
         done = subprocess.run([stage, "run", *options, "--", "/bin/hostname"], text=True,
                               capture_output=True, stdin=subprocess.DEVNULL, check=False)
@@ -63,7 +63,7 @@ def test_who_owns_all_ids_is_told_by_the_map():
     assert not owns_all_ids(0, "         0       1000          1\n")
 
 
-def test_the_newest_stage_is_chosen(tmp_path):
-    for name in ("ch01", "ch10", "ch02", "chord"):
+def test_the_newest_stage_with_a_run_is_chosen(tmp_path):
+    for name in ("ch01", "ch10", "ch09", "chord"):
         (tmp_path / name).touch()
-    assert newest_stage(tmp_path).name == "ch10"
+    assert newest_stage(tmp_path).name == "ch09"

@@ -263,7 +263,7 @@ def test_a_command_whose_time_is_over_ends_with_124_and_what_it_said_is_kept(vm,
 def test_a_machine_that_crashes_is_125_and_says_why(vm):
     # Output on its way out of the guest is lost in a crash, so it crashes when told that it came.
     script = "echo said; read told; echo c >/proc/sysrq-trigger; cat"
-    process = begin("run", "--", "sh", "-c", script, stdin=subprocess.PIPE)
+    process = begin("run", "-i", "--", "sh", "-c", script, stdin=subprocess.PIPE)
     said = read_until(process.stdout.fileno(), b"said\n")
     status, out, complaints = finish(process, b"crash\n")
     assert (status, said + out) == (125, b"said\n")

@@ -19,6 +19,8 @@ ROWS = {
     "pid-1-has-no-defaults": ["an ordinary process", "pid 1, sent by a process inside",
                               "pid 1, sent by a process outside"],
 
+    "killed-creates-leave-nothing": ["killed after up to 20 ms", "complete by then",
+                                     "folders that are left", "processes that are left"],
     "filter-cost": ["no filter", "300 rules that name calls", "2000 rules about an argument"],
     "shared-copy": ["disk: the layers", "disk: 100 containers more", "disk: 100 copies",
                     "memory: mapped", "memory: one image", "memory: 100 copies"],
@@ -33,7 +35,8 @@ def experiment(host, run, bin, rootfs):
 
     def measure(name: str, **user) -> Result:
         environment = {"TENON_BIN": str(bin), "TENON_ROOTFS": str(rootfs),
-                       "TENON_IMAGE": str(make_image(host.base / "image", rootfs))}
+                       "TENON_IMAGE": str(make_image(host.base / "image", rootfs)),
+                       "TENON_ROUNDS": "60"}
         return run.plain(["sh", SCRIPTS[name]], environment=environment, timeout=4 * PATIENCE,
                          **user)
     return measure

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from shellkit import attended, bundles, cgroups, images, kernel, leaks, network
+from shellkit import oci as oci_kit
 from shellkit.programs import Programs
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -128,7 +129,7 @@ def bin(host) -> Path:
         pytest.skip("needs the stage programs: cmake --build --preset dev --target stages")
     folder = host.base / "bin"
     folder.mkdir()
-    for program in [*sorted(found.glob("ch[0-9][0-9]")), *found.glob("tenon-init")]:
+    for program in [*sorted(found.glob("ch[0-9][0-9]")), *found.glob("tenon-*")]:
         shutil.copy(program, folder)
     return folder
 
@@ -302,6 +303,26 @@ def ch07(bin, run, bundle) -> attended.Attended:
 def ch07_at_home(limited, bundle) -> attended.Attended:
     """The same, started in a group of the test's own."""
     return attended.Attended(limited, bundle)
+
+
+@pytest.fixture
+def oci(bin, run, scratch, real_root):
+    """tenon-oci without groups of its own: see oci.py."""
+    yield from made_runtime(bin, run, scratch, groups=False)
+
+
+@pytest.fixture
+def oci_at_home(bin, limited, scratch, real_root):
+    """The same, started in a group of the test's own, with groups for its containers."""
+    yield from made_runtime(bin, limited, scratch, groups=True)
+
+
+def made_runtime(bin, programs, scratch, groups):
+    if not (bin / "tenon-oci").is_file():
+        pytest.skip("needs tenon-oci: cmake --build --preset dev --target stages")
+    runtime = oci_kit.Runtime(programs, bin / "tenon-oci", scratch / "containers", groups)
+    yield runtime
+    runtime.remove_all()
 
 
 @pytest.fixture(scope="session")

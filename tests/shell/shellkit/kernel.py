@@ -65,6 +65,15 @@ def wait_for_end(pid_fd: int, seconds: float) -> bool:
     return bool(poller.poll(int(seconds * 1000)))
 
 
+def children_of(pid: int) -> list[int]:
+    """Of its first thread. Empty when it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    except OSError:
+        return []
+    return [int(word) for word in text.split()]
+
+
 def wait_until(condition, seconds: float) -> bool:
     """For what no descriptor tells: asks again and again, until it is so or time is up."""
     deadline = time.monotonic() + seconds

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from shellkit import bundles, outside
 from shellkit.bundles import plus
 from shellkit.fixtures import ROOT
 from shellkit.kernel import FolderWatch
+from shellkit.oci import reap
 from shellkit.programs import NOBODY, PATIENCE, Result
 
 CHAPTERS = sorted(path.parent.parent.name for path in ROOT.glob("chapters/*/attack/run.sh"))
@@ -522,3 +524,149 @@ def test_an_idmapped_volume_is_opened_on_purpose(run, real_root, bundle, attack_
     done = overwrite(run, bundle, attack_of, decoy_file, "ch09", "--uidmap", f"0:{first}:65536",
                      "--bind", f"{decoy_file.parent}:/tmp:idmap")
     assert done.code == 0 and decoy_file.read_text(encoding="ascii") == "taken", done
+
+
+# --- chapter 10: what is no longer so -----------------------------------------------------
+
+HOLDS = {"process": {"args": ["/bin/sleep", "1000"]}}
+
+
+@pytest.fixture
+def stranger(attack_of):
+    """stranger(pid): somebody else has that pid. He is asked to go, and returns how he was."""
+    made = []
+
+    def take(pid: int) -> subprocess.Popen:
+        process = subprocess.Popen([attack_of("10-runtime") / "take_pid", str(pid)],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        made.append(process)
+        assert process.stdout.readline() == "taken\n"
+        return process
+    yield take
+    for process in made:
+        process.kill()
+        process.communicate()
+
+
+def goes(process: subprocess.Popen) -> int:
+    """0: unharmed, 3: killed."""
+    process.communicate("\n", timeout=PATIENCE)
+    return process.returncode
+
+
+@pytest.fixture
+def ended(oci, bundle) -> int:
+    """The pid of a container that ran, ended, and was reaped."""
+    pid = oci.create(bundle(HOLDS))
+    oci("start", "one").succeeded()
+    oci("kill", "one", "KILL").succeeded()
+    reap(pid)
+    return pid
+
+
+def test_a_pid_that_is_remembered_may_be_a_strangers(ended, stranger):
+    """What a pid file is worth: the attack, without a runtime."""
+    process = stranger(ended)
+    os.kill(ended, signal.SIGKILL)
+    assert goes(process) == 3
+
+
+@pytest.mark.parametrize("words, refusal", [
+    (("kill", "one", "KILL"), "container not running"),
+    (("exec", "one", "true"), "cannot exec in a stopped container"),
+    (("start", "one"), "cannot start a container that has stopped"),
+    (("delete", "one"), ""), (("delete", "--force", "one"), "")])
+def test_no_command_touches_a_stranger_with_the_containers_pid(oci, ended, stranger, words,
+                                                              refusal):
+    process = stranger(ended)
+    assert (oci.status(), oci.state()["pid"]) == ("stopped", 0)
+    done = oci(*words)
+    assert (done.code == 0) == (not refusal) and refusal in done.err.decode(), done
+    assert goes(process) == 0
+
+
+@pytest.fixture
+def looking_dead(oci, bundle, attack_of, scratch):
+    """looking_dead("half_dead"): the pid of a container that runs it, when it has said so."""
+    hold, up = scratch / "hold", scratch / "up"
+    os.mkfifo(hold)
+    os.mkfifo(up)
+    ends = [os.open(hold, os.O_RDWR), os.open(up, os.O_RDWR)]
+    mount = {"destination": "/tmp", "type": "bind", "source": str(attack_of("10-runtime")),
+             "options": ["bind", "ro"]}
+
+    def start(program: str, *words: str) -> int:
+        b = bundle({"process": {"args": [f"/tmp/{program}", *words]}, "mounts": plus(mount)})
+        subprocess.run(oci.words("create", "--bundle", b, "--pid-file", scratch / "pid", "one"),
+                       stdin=ends[0], stdout=ends[1], env={"PATH": "/usr/bin:/bin"}, check=True)
+        oci("start", "one").succeeded()
+        assert os.read(ends[1], 3) == b"up\n"
+        return int((scratch / "pid").read_text(encoding="ascii"))
+    yield start
+    for end in ends:
+        os.close(end)
+
+
+@pytest.mark.parametrize("name", ["x) Z 1 (", ") X (", "a)b) Z 1", "\n) Z 1 2 3", "Z", ")", "("])
+def test_a_process_is_not_what_it_calls_itself(oci, looking_dead, name):
+    pid = looking_dead("false_name", name)
+    assert name.encode() in Path(f"/proc/{pid}/stat").read_bytes()
+    assert oci.status() == "running"
+    oci("kill", "one", "KILL").succeeded()
+    reap(pid)
+    assert oci.status() == "stopped"
+
+
+def test_a_process_lives_as_long_as_one_of_its_threads(oci, looking_dead):
+    pid = looking_dead("half_dead")
+    assert ") Z " in Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    assert oci.status() == "running"
+    oci("delete", "one").one_line(1, "that is not stopped: running")
+    oci("kill", "one", "KILL").succeeded()
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert oci.status() == "stopped"  # a zombie that is one
+    reap(pid)
+
+
+def test_a_config_that_is_changed_later_gives_nothing(oci, bundle):
+    b = bundle(HOLDS)
+    oci.create(b)
+    oci("start", "one").succeeded()
+    every = {kind: ["CAP_NET_RAW"] for kind in ("bounding", "permitted", "effective")}
+    (b / "config.json").write_text(json.dumps(
+        bundle.config(HOLDS | {"process": {"capabilities": every}})), encoding="ascii")
+    done = oci("exec", "one", "grep", "CapEff", "/proc/self/status").succeeded()
+    assert done.lines == [f"CapEff:\t{0:016x}"]
+
+
+def test_a_hook_that_is_added_later_does_not_run(oci, bundle, scratch):
+    """It would run outside, with all rights of the runtime."""
+    b = bundle(HOLDS)
+    pid = oci.create(b)
+    hook = [{"path": "/bin/sh", "args": ["sh", "-c", f"echo taken > {scratch}/taken"]}]
+    change = HOLDS | {"hooks": {name: hook for name in ("startContainer", "poststart", "poststop")}}
+    (b / "config.json").write_text(json.dumps(bundle.config(change)), encoding="ascii")
+    oci("start", "one").succeeded()
+    oci("delete", "--force", "one").succeeded()
+    reap(pid)
+    assert not (scratch / "taken").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "device"])
+def test_a_record_that_is_no_file_is_refused_at_once(oci, bundle, scratch, kind):
+    pid = oci.create(bundle(HOLDS))
+    record = oci.root / "one/state.json"
+    kept = record.rename(scratch / "kept.json")
+    if kind == "link":
+        record.symlink_to(kept)
+    elif kind == "fifo":
+        os.mkfifo(record)
+    else:
+        os.mknod(record, 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    for words in (("state", "one"), ("kill", "one", "KILL"), ("delete", "--force", "one")):
+        done = oci(*words)
+        assert done.code == 1 and len(done.errors) == 1, done
+    os.kill(pid, 0)
+    record.unlink()
+    kept.rename(record)
+    assert oci.status() == "created"

@@ -1,7 +1,8 @@
 """The filter of our container does what those of crun and runc do, for engines' default profiles
-and for random policies. All three are read back from the kernel and asked about every call.
+and for random policies. All three are read back from the kernel and asked about every call. So is
+that of tenon-oci, which has a compiler of its own.
 
-What an engine makes of its profile's conditions is said here a second time, in translated().
+What an engine makes of its profile's conditions is said a second time, in engine_profiles.py.
 """
 
 import ctypes
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from engine_profiles import PROFILES, translated
 from installed_filter import Call, installed_filters
 from printed_filter import Printed
 from shellkit import kernel
@@ -23,10 +25,6 @@ from shellkit.fixtures import SEED
 from shellkit.programs import PATIENCE
 
 X86_64, I386, X32_BIT = 0xC000003E, 0x40000003, 0x40000000
-PROFILES = {
-    "podman": Path("/usr/share/containers/seccomp.json"),
-    "docker": Path(__file__).parents[2] / "build/docker-seccomp.json",
-}
 DEFAULT_CAPABILITIES = [f"CAP_{name}" for name in (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
     "NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP")]
@@ -41,49 +39,9 @@ mount -t cgroup2 none /sys/fs/cgroup && exec "$@"' sh "$@"
 """
 
 
-def kernel_version() -> tuple[int, int]:
-    major, minor = os.uname().release.split(".")[:2]
-    return int(major), int(minor.split("-")[0].rstrip("+"))
-
-
-def is_left(rule: dict, capabilities: list[str]) -> bool:
-    """What Docker's and podman's engines decide about a rule."""
-    wants, forbids = rule.get("includes") or {}, rule.get("excludes") or {}
-    newer = [tuple(map(int, version.split("."))) <= kernel_version()
-             for version in (wants.get("minKernel") or "0.0", forbids.get("minKernel") or "999.0")]
-    return (set(wants.get("caps") or []) <= set(capabilities)
-            and "amd64" in (wants.get("arches") or ["amd64"])
-            and not set(forbids.get("caps") or []) & set(capabilities)
-            and "amd64" not in (forbids.get("arches") or [])
-            and newer == [True, False])
-
-
-def number_of_errno(name: str | None, number: int | None) -> int | None:
-    return getattr(errno, name) if name else number
-
-
-def translated(profile: dict, capabilities: list[str]) -> dict:
-    """The `seccomp` object that an engine would write into config.json."""
-    mine = [entry for entry in profile.get("archMap") or []
-            if entry["architecture"] == "SCMP_ARCH_X86_64"]
-    rules = []
-    for rule in profile["syscalls"]:
-        if not is_left(rule, capabilities):
-            continue
-        kept = {"names": rule.get("names") or [rule["name"]], "action": rule["action"]}
-        if rule.get("args"):
-            kept["args"] = rule["args"]
-        number = number_of_errno(rule.get("errno"), rule.get("errnoRet"))
-        rules.append(kept | ({} if number is None else {"errnoRet": number}))
-    number = number_of_errno(profile.get("defaultErrno"), profile.get("defaultErrnoRet"))
-    architectures = [mine[0]["architecture"], *mine[0]["subArchitectures"]]
-    return {"defaultAction": profile["defaultAction"], "architectures": architectures,
-            "syscalls": rules} | ({} if number is None else {"defaultErrnoRet": number})
-
-
 @pytest.fixture
 def of_runtime(tool, bin, bundle, home, run, scratch, real_root):
-    """The filters that a container of `runtime` has: "crun", "runc", "ours"."""
+    """The filters that a container of `runtime` has: "crun", "runc", "ours", "tenon-oci"."""
     if not (bin / "ch08").is_file():
         pytest.skip("needs ch08: cmake --build --preset dev --target stages")
     count = 0
@@ -93,7 +51,8 @@ def of_runtime(tool, bin, bundle, home, run, scratch, real_root):
         if runtime == "ours":
             return [str(bin / "ch08"), "run", *after, *options]
         name = f"tenon-{scratch.name}-{os.getpid()}-{count}"
-        return [tool(runtime), "--root", str(scratch / runtime), "run", *after, name]
+        program = str(bin / runtime) if runtime == "tenon-oci" else tool(runtime)
+        return [program, "--root", str(scratch / runtime), "run", *after, name]
 
     def go(runtime: str, seccomp: dict | None, capabilities: list[str], *options: str):
         nonlocal count
@@ -192,6 +151,9 @@ def test_a_default_profile_is_the_same_filter(of_runtime, rng, engine, more):
     [ours] = of_runtime("ours", None, capabilities, "--security-opt", f"seccomp={path}")
     [by_config] = of_runtime("ours", seccomp, capabilities)
     assert ours.instructions == by_config.instructions
+    [tree] = of_runtime("tenon-oci", seccomp, capabilities)
+    assert not differences(tree, ours, calls)
+    assert 2 * len(tree.instructions) < len(ours.instructions)
     [runc] = of_runtime("runc", seccomp, capabilities)
     assert not differences(ours, runc, calls)
     [crun] = of_runtime("crun", seccomp, capabilities)
@@ -249,7 +211,7 @@ def test_a_random_policy_is_the_same_filter(of_runtime, number):
     seccomp = random_policy(rng)
     calls = all_calls(seccomp, rng)
     [ours] = of_runtime("ours", seccomp, DEFAULT_CAPABILITIES)
-    for runtime in ("runc", "crun"):
+    for runtime in ("runc", "crun", "tenon-oci"):
         [theirs] = of_runtime(runtime, seccomp, DEFAULT_CAPABILITIES)
         found = differences(ours, theirs, calls)
         assert not found, (runtime, found[:5], json.dumps(seccomp))

@@ -1,8 +1,10 @@
-// What chapter 08's filter of one profile costs: compiled, found in the cache, loaded into the
-// kernel, run before one call. The least of many rounds, in microseconds; instructions are exact.
+// What a filter of one profile costs by chapter 08's compiler, and by that of tenon-oci: compiled,
+// found in the cache, loaded into the kernel, run before one call. The least of many rounds, in
+// microseconds; instructions are exact.
 //
 //     seccomp_bench PROFILE [CACHE-FOLDER]
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/audit.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -14,7 +16,9 @@
 #include <cstdio>
 #include <functional>
 #include <span>
+#include <string>
 
+#include "seccomp_tree.hpp"
 #include "tenon/process.hpp"
 #include "tenon/program.hpp"
 #include "tenon/seccomp_cache.hpp"
@@ -22,6 +26,10 @@
 
 namespace {
 
+using tenon::seccomp::by_libseccomp;
+using tenon::seccomp::Compiler;
+using tenon::seccomp::Filter;
+using tenon::seccomp::FilterCache;
 using Clock = std::chrono::steady_clock;
 using Microseconds = std::chrono::duration<double, std::micro>;
 
@@ -56,11 +64,30 @@ double least_in_child(const std::function<void()>& work) {
     return best;
 }
 
-std::size_t steps(const tenon::seccomp::Filter& filter, int number) {
+std::size_t steps(const Filter& filter, int number) {
     seccomp_data call{};
     call.nr = number;
     call.arch = AUDIT_ARCH_X86_64;
     return tenon::seccomp::steps_of(filter.program, call);
+}
+
+void row(const std::string& what, double number, const char* unit) {
+    std::printf("%-34s  %.0f %s\n", what.c_str(), number, unit);
+}
+
+void measure(const tenon::oci::Seccomp& policy, const FilterCache& cache,
+             const Compiler& compiler) {
+    const Filter filter = compiler.compile(policy);
+    std::printf("%s\n", std::string{compiler.name}.c_str());
+    row("  program", static_cast<double>(filter.program.size()), "instructions");
+    row("  compiled", least(20, [&] { compiler.compile(policy); }), "us");
+    compile_cached(policy, cache, compiler);
+    row("  found in the cache", least(50, [&] { compile_cached(policy, cache, compiler); }), "us");
+    row("  loaded", least_in_child([&] { install(filter); }), "us");
+    for (const int number : {0, 39, 231, 257, 435}) {
+        row(fmt::format("  before call {}", number), static_cast<double>(steps(filter, number)),
+            "instructions");
+    }
 }
 
 }  // namespace
@@ -72,19 +99,12 @@ int main(int argc, char** argv) {
         return 2;
     }
     return tenon::run_program("seccomp_bench", [&] {
-        using namespace tenon::seccomp;
-        const auto policy = load_profile(words[1], profile_context({}));
-        const Filter filter = compile(policy);
-        std::printf("%-34s  %zu instructions\n", "program", filter.program.size());
-        std::printf("%-34s  %.0f us\n", "compiled", least(10, [&] { compile(policy); }));
-        const FilterCache cache{words.size() > 2 ? words[2] : default_cache_folder()};
-        compile_cached(policy, cache);
-        std::printf("%-34s  %.0f us\n", "found in the cache",
-                    least(50, [&] { compile_cached(policy, cache); }));
-        std::printf("%-34s  %.0f us\n", "loaded", least_in_child([&] { install(filter); }));
-        for (const int number : {0, 39, 231, 257, 435}) {
-            std::printf("%-34s  %zu instructions\n",
-                        ("before call " + std::to_string(number)).c_str(), steps(filter, number));
+        const auto policy =
+            tenon::seccomp::load_profile(words[1], tenon::seccomp::profile_context({}));
+        const FilterCache cache{words.size() > 2 ? words[2]
+                                                 : tenon::seccomp::default_cache_folder()};
+        for (const Compiler& compiler : {by_libseccomp, tenon::ext::by_tree}) {
+            measure(policy, cache, compiler);
         }
         return 0;
     });

@@ -1,12 +1,14 @@
 """Times whole commands side by side, for the benchmarks of this folder.
 
 The candidates run in turn, round after round, so that whatever else the machine does meets all of
-them alike; who begins changes from round to round. Wall time counts from spawn to exit. CPU time
+them alike. Their order is drawn for each round: what one leaves for the kernel to tidy up, the next
+one pays for, and nobody shall always be that one. Wall time counts from spawn to exit. CPU time
 and peak memory are the kernel's own count of the process and all that it waited for (wait4(2)).
 Ratios are what to compare: absolute numbers drift with the machine.
 """
 
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -62,8 +64,7 @@ class Candidate:
 def interleave(candidates: list[Candidate], rounds: int) -> None:
     """A first round, for the caches, is not counted."""
     for number in range(rounds + 1):
-        first = number % len(candidates)
-        for candidate in candidates[first:] + candidates[:first]:
+        for candidate in random.sample(candidates, len(candidates)):
             sample = candidate.run_once()
             if number:
                 candidate.samples.append(sample)

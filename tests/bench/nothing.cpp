@@ -1,0 +1,4 @@
+// Starts and ends: what every command costs, whatever it does.
+int main() {
+    return 0;
+}

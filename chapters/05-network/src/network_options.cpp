@@ -46,7 +46,8 @@ void take_bridge(const std::string& text, NetworkSpec& network) {
 
 void declare_bridge(OptionGroup& group, NetworkOptions& options) {
     NetworkSpec& network = options.network;
-    const auto value = [&](const char* name, const char* type, const char* help, TakeValue take) {
+    const auto value = [&](const char* name, const char* type, const char* help,
+                           const TakeValue& take) {
         group.value(name, type, help, [&options, name, take](const std::string& text) {
             options.said_of_bridge = name;
             take(text);

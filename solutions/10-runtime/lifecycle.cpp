@@ -52,7 +52,7 @@ NewContainer Container::create(const ContainerRoot& root, const LaunchRequest& r
 void Container::start() const {
     const trace::Step step{10, "start", "through the gate, and until the program runs"};
     // BEGIN SOLUTION 10.5
-    const FileLock lock = lock_and_look();
+    const FileLock lock = lock_and_look(Operation::Start);
     require(status(), Operation::Start, record_.id);
     const SyncSocket way_in = pass_gate(folder_);
     // The container says what went wrong, or ends our connection by its exec.
@@ -100,7 +100,7 @@ void Container::kill(int signal, bool all) const {
 
 void Container::pause() const {
     // BEGIN SOLUTION 10.5
-    const FileLock lock = lock_and_look();
+    const FileLock lock = lock_and_look(Operation::Pause);
     require(status(), Operation::Pause, record_.id);
     cgroup().freeze();
     // END SOLUTION
@@ -108,7 +108,7 @@ void Container::pause() const {
 
 void Container::resume() const {
     // BEGIN SOLUTION 10.5
-    const FileLock lock = lock_and_look();
+    const FileLock lock = lock_and_look(Operation::Resume);
     require(status(), Operation::Resume, record_.id);
     cgroup().thaw();
     // END SOLUTION
@@ -119,9 +119,10 @@ void Container::remove(bool by_force) const {
     // BEGIN SOLUTION 10.5
     // First of all: who has the lock may wait for the container, as a start does for its hooks.
     if (by_force) end_first_process(record_);
-    const FileLock lock = lock_and_look();
+    const Operation operation = by_force ? Operation::DeleteByForce : Operation::Delete;
+    const FileLock lock = lock_and_look(operation);
     const ContainerStatus now = status();
-    require(now, by_force ? Operation::DeleteByForce : Operation::Delete, record_.id);
+    require(now, operation, record_.id);
     if (now != ContainerStatus::Stopped) end_first_process(record_);
     // Read while it is there; run when nothing is: "after the container is deleted".
     const oci::Spec config = record_.has_poststop ? spec() : oci::Spec{};

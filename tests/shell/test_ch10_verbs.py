@@ -43,6 +43,20 @@ def test_a_poststart_hook_may_call_the_runtime(oci_at_home, bundle, verbs):
     reap(pid)
 
 
+@pytest.mark.parametrize(("verb", "why"), [("start", "still creating"), ("pause", "not running"),
+                                           ("delete", "creating"), ("resume", "not paused")])
+def test_a_hook_of_create_is_refused_what_comes_later(oci_at_home, bundle, scratch, verb, why):
+    """At once: who makes the container has its lock, and waits for the hook."""
+    ours = " ".join(oci_at_home.words()[oci_at_home.words().index(str(oci_at_home.program)):])
+    hook = shell_hook(f"{ours} {verb} one 2> {scratch}/said && exit 3; exit 0")
+    pid = oci_at_home.create(bundle(SLEEPS | {"hooks": {"createRuntime": [hook | {"timeout": 20}]}}))
+    said = (scratch / "said").read_text().splitlines()
+    assert len(said) == 1 and said[0].endswith(why)
+    assert oci_at_home.status() == "created"
+    oci_at_home("delete", "--force", "one").succeeded()
+    reap(pid)
+
+
 def test_nobody_waits_for_a_poststart_hook(oci_at_home, bundle, waiting_hook):
     hook, begun, go = waiting_hook
     pid = oci_at_home.create(bundle(SLEEPS | {"hooks": {"poststart": [hook]}}))

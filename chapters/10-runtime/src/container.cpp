@@ -126,7 +126,8 @@ Container Container::load(const ContainerRoot& root, const std::string& id) {
     return {std::move(folder), std::move(*record)};
 }
 
-FileLock Container::lock_and_look() const {
+FileLock Container::lock_and_look(Operation operation) const {
+    if (record_.pid == 0) require(ContainerStatus::Creating, operation, record_.id);
     FileLock lock = folder_.lock();
     std::optional<ContainerRecord> record = folder_.read_record();
     if (!record) throw NoContainer();

@@ -107,6 +107,10 @@ SyncSocket pass_gate(const ContainerFolder& folder) {
         way_in.send(SyncKind::Go);
         return way_in;
     } catch (const SysError& error) {
+        // It has been killed since it was looked at: while we were in its queue.
+        if (error.error() == EPIPE || error.error() == ECONNRESET) {
+            throw ContainerError("cannot start a container that has stopped");
+        }
         // Somebody was killed between its start and the removal of the gate.
         if (error.error() != ECONNREFUSED && error.error() != ENOENT) throw;
         close_gate(folder);

@@ -20,12 +20,17 @@ bool is_id_character(char c) {
            std::string_view{"_+-."}.find(c) != std::string_view::npos;
 }
 
+std::string refusal_to_start(ContainerStatus status) {
+    switch (status) {
+        case ContainerStatus::Creating: return "cannot start a container that is still creating";
+        case ContainerStatus::Stopped: return "cannot start a container that has stopped";
+        default: return "cannot start an already running container";
+    }
+}
+
 std::string refusal(ContainerStatus status, Operation operation, std::string_view id) {
-    const bool stopped = status == ContainerStatus::Stopped;
     switch (operation) {
-        case Operation::Start:
-            return stopped ? "cannot start a container that has stopped"
-                           : "cannot start an already running container";
+        case Operation::Start: return refusal_to_start(status);
         case Operation::Exec:
             return status == ContainerStatus::Paused
                        ? "cannot exec in a paused container (use --ignore-paused to override)"

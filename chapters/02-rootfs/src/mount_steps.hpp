@@ -13,7 +13,8 @@ auto telling_origin(const MountStep& step, const Body& body) {
         return body();
     } catch (const SysError& error) {
         if (step.origin.empty()) throw;
-        throw SysError(error.error(), error.call(), error.subject() + " (" + step.origin + ")");
+        const std::string subject = error.subject().empty() ? "" : error.subject() + " ";
+        throw SysError(error.error(), error.call(), subject + "(" + step.origin + ")");
     }
 }
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from shellkit.oci import reap
-from shellkit.programs import PATIENCE
+from shellkit.programs import PATIENCE, UNDER_STRACE
 
 TRUE = {"process": {"args": ["/bin/true"]}}
 SLEEPS = {"process": {"args": ["/bin/sleep", "1000"]}}
@@ -25,7 +25,8 @@ def without(oci_at_home, tool, scratch):
         done = subprocess.run(
             [*words[:at], tool("strace"), "-f", "-qq", "-o", scratch / "trace", "-e", f"trace={call}",
              "-e", f"inject={call}:error=ENOSYS", *words[at:]], stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=PATIENCE, check=False, env=oci_at_home.whole_environment)
+            capture_output=True, timeout=PATIENCE, check=False,
+            env=oci_at_home.whole_environment | UNDER_STRACE)
         assert "INJECTED" in (scratch / "trace").read_text(encoding="utf-8"), f"{call} is not called"
         return done
     return run

@@ -12,6 +12,8 @@ from kit.timing import scaled
 from shellkit import kernel
 
 PATIENCE = scaled(30.0)
+# Of who is traced: LeakSanitizer would be a tracer itself, and there is only one at a time.
+UNDER_STRACE = {"ASAN_OPTIONS": "detect_leaks=0"}
 READY = "-- ready --"
 # The last command is never the shell's own process: `read` is built in.
 HOLD = f"echo '{READY}'; read -r _"

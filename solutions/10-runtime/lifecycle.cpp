@@ -54,7 +54,7 @@ void Container::start() const {
     // BEGIN SOLUTION 10.5
     const FileLock lock = lock_and_look(Operation::Start);
     require(status(), Operation::Start, record_.id);
-    const SyncSocket way_in = pass_gate(folder_);
+    const SyncSocket way_in = pass_gate(folder_, record_);
     // The container says what went wrong, or ends our connection by its exec.
     if (const std::optional<SyncMessage> failure = way_in.receive()) {
         // Engines look for its end as soon as they are told.

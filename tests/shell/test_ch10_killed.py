@@ -13,7 +13,7 @@ import pytest
 
 from shellkit import kernel
 from shellkit.oci import reap
-from shellkit.programs import PATIENCE
+from shellkit.programs import PATIENCE, UNDER_STRACE
 
 SLEEPS = {"process": {"args": ["/bin/sleep", "1000"]}}
 SHORT = {"process": {"args": ["/bin/sh", "-c", "sleep 0.003 & :"]}}
@@ -27,10 +27,9 @@ def runtime(request):
 
 
 @pytest.fixture
-def traced(runtime, scratch, no_sanitizers):
+def traced(runtime, scratch):
     """traced([verb, ...], "-e", ...): it under strace(1), which follows none of its children. Its
     exit code, and the calls that it made."""
-    no_sanitizers("they make thousands of calls, and each is one to be killed at")
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("needs strace")
@@ -42,7 +41,7 @@ def traced(runtime, scratch, no_sanitizers):
         code = subprocess.run([*words[:at], strace, "-o", trace, *options, *words[at:]],
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, timeout=PATIENCE, check=False,
-                              env={"PATH": "/usr/bin:/bin"}).returncode
+                              env={"PATH": "/usr/bin:/bin"} | UNDER_STRACE).returncode
         return code, re.findall(r"^(\w+)\(", trace.read_text(encoding="utf-8"), re.MULTILINE)
     return run
 
@@ -86,7 +85,8 @@ def places_in(calls: list[str], rng) -> list[tuple[str, int]]:
 
 
 def test_create_killed_at_any_call_leaves_nothing_that_cannot_be_deleted(runtime, create, traced,
-                                                                        killed, rng):
+                                                                        killed, rng, no_sanitizers):
+    no_sanitizers("they make thousands of calls")
     code, calls = traced(create)
     assert code == 0 and "clone3" in calls
     remove(runtime)
@@ -121,9 +121,11 @@ def runs_its_program(pid: int) -> bool:
     return os.readlink(f"/proc/{pid}/exe").endswith("busybox")
 
 
-def test_start_killed_at_any_call_can_be_repeated(runtime, create, traced, killed, rng):
+def test_start_killed_at_any_call_can_be_repeated(runtime, create, traced, killed, rng,
+                                                  no_sanitizers):
     """Before its word it has started nothing, and after it the container runs, whatever the gate
     looks like."""
+    no_sanitizers("they make thousands of calls")
     runtime.quietly(*create)
     code, calls = traced(["start", "one"])
     assert code == 0 and "connect" in calls

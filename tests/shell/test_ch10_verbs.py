@@ -43,7 +43,7 @@ def test_a_poststart_hook_may_call_the_runtime(oci_at_home, bundle, verbs):
     reap(pid)
 
 
-@pytest.mark.parametrize(("verb", "why"), [("start", "still creating"), ("pause", "not running"),
+@pytest.mark.parametrize(("verb", "why"), [("start", "creating state"), ("pause", "not running"),
                                            ("delete", "creating"), ("resume", "not paused")])
 def test_a_hook_of_create_is_refused_what_comes_later(oci_at_home, bundle, scratch, verb, why):
     """At once: who makes the container has its lock, and waits for the hook."""

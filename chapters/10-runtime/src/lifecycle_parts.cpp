@@ -100,21 +100,21 @@ UniqueFd gate_for(const ContainerFolder& folder, Begin begin) {
     return listen_at(folder.directory(), gate_name, SOCK_SEQPACKET);
 }
 
-SyncSocket pass_gate(const ContainerFolder& folder) {
+SyncSocket pass_gate(const ContainerFolder& folder, const ContainerRecord& record) {
     try {
         SyncSocket way_in =
             SyncSocket::over(connect_to(folder.directory(), gate_name, SOCK_SEQPACKET));
         way_in.send(SyncKind::Go);
         return way_in;
     } catch (const SysError& error) {
-        // It has been killed since it was looked at: while we were in its queue.
-        if (error.error() == EPIPE || error.error() == ECONNRESET) {
-            throw ContainerError("cannot start a container that has stopped");
-        }
-        // Somebody was killed between its start and the removal of the gate.
-        if (error.error() != ECONNREFUSED && error.error() != ENOENT) throw;
+        const int reason = error.error();
+        if (reason != ECONNREFUSED && reason != ENOENT && reason != EPIPE) throw;
+        // Nobody is behind it. The container has ended since it was looked at; or runs, and who
+        // started it was killed before the removal of the gate.
         close_gate(folder);
-        throw ContainerError("cannot start an already running container");
+        require(status_from(record, {.process = look_at_process(record.pid)}), Operation::Start,
+                record.id);
+        throw;
     }
 }
 

@@ -30,7 +30,7 @@ void note_place(const LaunchPlan& plan, const CgroupHierarchy& hierarchy, const 
 UniqueFd gate_for(const ContainerFolder& folder, Begin begin);
 // A connection with the container, which has been told to go on.
 // Throws ContainerError where nobody listens any more.
-SyncSocket pass_gate(const ContainerFolder& folder);
+SyncSocket pass_gate(const ContainerFolder& folder, const ContainerRecord& record);
 void close_gate(const ContainerFolder& folder);
 
 // The master, where the plan asks for a terminal.

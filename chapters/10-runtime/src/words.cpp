@@ -22,9 +22,10 @@ bool is_id_character(char c) {
 
 std::string refusal_to_start(ContainerStatus status) {
     switch (status) {
-        case ContainerStatus::Creating: return "cannot start a container that is still creating";
+        case ContainerStatus::Running: return "cannot start an already running container";
         case ContainerStatus::Stopped: return "cannot start a container that has stopped";
-        default: return "cannot start an already running container";
+        default:
+            return fmt::format("cannot start a container in the {} state", status_name(status));
     }
 }
 

@@ -385,7 +385,7 @@ def real_root(host) -> None:
 
 @pytest.fixture
 def no_sanitizers(bin):
-    """no_sanitizers("why"): skips where the programs make system calls that are not theirs."""
+    """no_sanitizers("why"): skips where the programs call and take what is not theirs."""
     def need(reason: str) -> None:
         if b"libubsan" in (bin / "ch02").read_bytes():
             pytest.skip(f"needs programs without sanitizers: {reason}")

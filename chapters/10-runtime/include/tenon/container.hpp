@@ -67,7 +67,8 @@ class Container {
         : folder_(std::move(folder)), record_(std::move(record)) {}
     /// Waits for the container's lock. Whoever had it may have changed all that is known: it is
     /// read again. @throws NoContainer; ContainerError  it is being made, and @p operation has to
-    /// come later: who makes it has the lock, and may wait for us, as for a hook
+    /// come later: who makes it has the lock, and may wait for us, as for a hook. Only who deletes
+    /// by force waits for that, too
     [[nodiscard]] FileLock lock_and_look(Operation operation) const;
     void after_start() const;
     [[nodiscard]] Observation observe() const;

@@ -1,6 +1,7 @@
 """The layer store: many at once, killed in the middle, of an ordinary user, with little room."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -51,13 +52,23 @@ def wait_for_import(run, argv, store) -> subprocess.Popen:
     return process
 
 
+def kill_in_the_middle(run, argv, store, ending: int) -> subprocess.Popen:
+    """Of its second layer. Who comes when that is whole, on a busy machine, begins anew."""
+    for _ in range(5):
+        process = wait_for_import(run, argv, store)
+        process.send_signal(ending)
+        process.communicate()
+        if len(store.layers()) == 1:
+            return process
+        shutil.rmtree(store.path)
+    raise AssertionError("five imports were whole before they could be killed")
+
+
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_an_import_that_is_killed_leaves_nothing_for_long(run, layout, store, big, from_image,
                                                           small, ending):
-    process = wait_for_import(run, command(run, layout, store, big, "--", "true"), store)
-    process.send_signal(ending)
-    process.communicate()
-    assert process.returncode == -ending
+    argv = command(run, layout, store, big, "--", "true")
+    assert kill_in_the_middle(run, argv, store, ending).returncode == -ending
     assert len(store.layers()) == 1  # the first, whole
     from_image(small, "--", "true").succeeded()
     assert store.is_clean()

@@ -4,9 +4,11 @@ The reference is built once. A variant of some files is then compiled and linked
 it, by the build's own commands, into test programs that hold these files; no other
 program changes. So variants are made on all processors at once, while the
 tests of those that are ready run, one program at a time: some look at what all of
-the machine shares.
+the machine shares. Their objects are kept for a day: they can be compiled ahead, and are
+few megabytes where their programs are gigabytes.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -14,9 +16,10 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +33,7 @@ from kit.layout import Project
 
 # In a map of ld: a member of an archive at the begin of a line, below it who refers to it.
 TAKEN = re.compile(r"^[^\s(]*?([^\s/(]+\.a\([^)\n]+\))", re.MULTILINE)
+DAY = 24 * 3600.0
 # The objects of a chapter's library. Of a file another program may have one more, made otherwise.
 OBJECTS = re.compile(r"CMakeFiles/(tenon_ch\d\d)\.dir/")
 
@@ -80,9 +84,16 @@ class Bench:
     def room(self) -> Path:
         return self.tree.folder / "variants"
 
+    @property
+    def objects(self) -> Path:
+        return self.tree.folder / "objects"
+
     def build(self) -> None:
         """The reference."""
         build(self.project, self.tree, "unit_tests")
+        for place in self.objects.glob("*"):
+            if time.time() - place.stat().st_mtime > DAY:
+                shutil.rmtree(place)
 
     # --- the build's own commands --------------------------------------------
 
@@ -144,19 +155,46 @@ class Bench:
         if status:
             raise BuildError(f"{words[0]} failed", output)
 
+    def fingerprint(self, source: str, text: str) -> str:
+        """Of all that an object depends on: when a header changes, the reference's own object of
+        that file is made anew."""
+        words = self.compiling[source]
+        reference = self.tree.folder / words[words.index("-o") + 1]
+        known = [text, *words, str(reference.stat().st_mtime_ns)]
+        return hashlib.sha256("\0".join(known).encode()).hexdigest()
+
     def compile(self, variant: Variant, file: str) -> str:
-        """The object, made of the variant's text of that file."""
-        place, source = self.room / variant.name, self.source(variant, file)
-        text, made = place / file, place / f"{file}.o"
-        text.write_text(variant.texts[file], encoding="utf-8")
-        words = [str(text) if word == source else word for word in self.compiling[source]]
-        self.run_command(with_output(words, made))
+        """The object, made of the variant's text of that file. Two variants may have the same."""
+        source = self.source(variant, file)
+        kept = self.objects / self.fingerprint(source, variant.texts[file])
+        made = kept / f"{file}.o"
+        kept.mkdir(parents=True, exist_ok=True)
+        os.utime(kept)
+        if not made.exists():
+            text = self.room / variant.name / file
+            text.parent.mkdir(parents=True, exist_ok=True)
+            text.write_text(variant.texts[file], encoding="utf-8")
+            words = [str(text) if word == source else word for word in self.compiling[source]]
+            unfinished = text.with_name(made.name)
+            self.run_command(with_output(words, unfinished))
+            unfinished.replace(made)
         return str(made)
+
+    def compile_ahead(self, variants: Iterable[Variant]) -> None:
+        """What does not compile will be told by who wants to run it."""
+        def compile_one(variant: Variant) -> None:
+            with suppress(BuildError):
+                for file in variant.texts:
+                    self.compile(variant, file)
+        self.build()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(compile_one, variants))
+        shutil.rmtree(self.room, ignore_errors=True)
 
     def make(self, variant: Variant, programs: Iterable[str]) -> Made:
         """The linker takes the new objects and so leaves the library's own of these files out."""
         place = self.room / variant.name
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         try:
             objects = [self.compile(variant, file) for file in variant.texts]
             for name in programs:

@@ -29,10 +29,14 @@ from kit.starters import starter_of
 
 
 def build_ahead(project: Project) -> None:
-    """What release, todo and mutants build first. If it fails, they will say so."""
+    """What release, todo and mutants build and compile. If it fails, they will say so."""
     with suppress(CourseError):
         build_release(project)
-        Bench(project, load_catalog(project)).build()
+        bench = Bench(project, load_catalog(project))
+        variants = [starter_variant(bench, exercise) for exercise in bench.catalog.exercises()]
+        if shutil.which("patch"):
+            variants += [variant for _, _, variant in mutant_variants(bench)[0]]
+        bench.compile_ahead(variants)
 
 
 # --- reference ---------------------------------------------------------------

@@ -204,6 +204,9 @@ def test_a_variant_is_built_into_the_programs_that_hold_its_file(built):
     shut = Variant("shut", bench.catalog.chapters[0],
                    {"open.cpp": conftest.OPEN_CPP.replace("lid + 1", "lid")})
     broken = Variant("broken", shut.chapter, {"close.cpp": "int x = y;\n"})
+    bench.compile_ahead([shut, broken])
+    ahead = {place.stat().st_mtime_ns for place in bench.objects.glob("*/*")}
+    assert len(ahead) == 1 and not bench.room.exists()
     with bench.made([shut, broken],
                     lambda variant: ["test_ch01", *bench.others_affected(variant)]) as made:
         first, second = made
@@ -213,4 +216,5 @@ def test_a_variant_is_built_into_the_programs_that_hold_its_file(built):
     closed = Variant("closed", shut.chapter, {"close.cpp": "", "open.cpp": ""})
     assert bench.others_affected(closed) == ["test_ch02", "test_ch03"]
     assert second.error and "broken/close.cpp:1:9: error" in second.error.output
+    assert ahead == {place.stat().st_mtime_ns for place in bench.objects.glob("*/*")}
     assert not bench.room.exists()

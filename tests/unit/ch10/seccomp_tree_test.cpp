@@ -155,16 +155,19 @@ class Oracle {
     std::map<std::uint32_t, seccomp::Program> programs_;
 };
 
+bool has_number(const std::string& name, std::uint32_t number) {
+    return std::any_of(tokens.begin(), tokens.end(), [&](std::uint32_t token) {
+        const int own = ::seccomp_syscall_resolve_name_arch(token, name.c_str());
+        return static_cast<std::uint32_t>(own) == number;
+    });
+}
+
 // The default action, the architectures, and the rules whose call has that number somewhere.
 std::string described(const oci::Seccomp& policy, std::uint32_t number) {
     std::string text = policy.default_action;
     for (const std::string& arch : policy.architectures) text += " " + arch;
     for (const oci::SeccompSyscall& rule : policy.syscalls) {
-        const auto is_it = [&](std::uint32_t token) {
-            const int own = ::seccomp_syscall_resolve_name_arch(token, rule.names.front().c_str());
-            return static_cast<std::uint32_t>(own) == number;
-        };
-        if (std::none_of(tokens.begin(), tokens.end(), is_it)) continue;
+        if (!has_number(rule.names.front(), number)) continue;
         text += fmt::format("; {} {}", rule.names.front(), rule.action);
         for (const oci::SeccompArg& arg : rule.args) {
             text += fmt::format(" [{} {} {:#x} {:#x}]", arg.index, arg.op, arg.value,
@@ -174,12 +177,29 @@ std::string described(const oci::Seccomp& policy, std::uint32_t number) {
     return text;
 }
 
+// Whether rules for other calls may be rules for this one on i386, too.
+bool is_shared(const std::string& name) {
+    const int number = ::seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86, name.c_str());
+    return number == 102 || number == 117 || (number < 0 && number >= -300);
+}
+
+// libseccomp's word where the policy has rules about this call alone. Among rules for many calls
+// 2.5.4 forgets, once in hundreds of policies, to load an argument before it compares it.
+std::uint32_t judged_alone(oci::Seccomp policy, const seccomp_data& call) {
+    std::erase_if(policy.syscalls, [&](const oci::SeccompSyscall& rule) {
+        const std::string& name = rule.names.front();
+        return name != "getpid" && !is_shared(name) &&
+               !has_number(name, static_cast<std::uint32_t>(call.nr));
+    });
+    return Oracle{policy}.judge(call);
+}
+
 // The first call that the two judge differently; empty: none.
 std::string first_difference(const oci::Seccomp& policy, const Filter& tree, const Oracle& oracle) {
     for (const seccomp_data& call : all_calls(policy)) {
         const std::uint32_t told = seccomp::evaluate(tree.program, call);
         const std::uint32_t expected = oracle.judge(call);
-        if (told == expected) continue;
+        if (told == expected || told == judged_alone(policy, call)) continue;
         return fmt::format(
             "arch {:#x} call {:#x} ({:#x}, {:#x}, {:#x}, {:#x}): {} instead of {}; {}", call.arch,
             static_cast<std::uint32_t>(call.nr), call.args[0], call.args[1], call.args[2],
@@ -236,12 +256,6 @@ oci::SeccompArg random_condition(std::uint32_t index, const char* op) {
         made.value_two = random_below(4) == 0 ? random_value() : made.value & random_value();
     }
     return made;
-}
-
-// Whether rules for other calls may be rules for this one on i386, too.
-bool is_shared(const std::string& name) {
-    const int number = ::seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86, name.c_str());
-    return number == 102 || number == 117 || (number < 0 && number >= -300);
 }
 
 // What rules for a call may ask for, as far as the tree's compiler takes it.

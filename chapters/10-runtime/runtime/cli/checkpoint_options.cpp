@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 namespace tenon::cli {
 
 namespace {
@@ -16,16 +14,10 @@ ext::CriuCgroups cgroups_from(const std::string& mode) {
     throw UsageError("--manage-cgroups-mode " + mode + ": use soft, full, strict or ignore");
 }
 
-std::string absolute(const std::string& path) {
-    std::string plain = std::filesystem::absolute(path).lexically_normal().native();
-    if (plain.size() > 1 && plain.ends_with('/')) plain.pop_back();
-    return plain;
-}
-
 }  // namespace
 
 std::vector<Option> criu_table(CriuWords& words) {
-    ext::CriuWishes& flags = words.flags;
+    ext::CriuFlags& flags = words.flags;
     return {text("image-path", words.image_path, "DIR", "the images (checkpoint)"),
             text("work-path", words.work_path, "DIR", "criu's log and notes (the images')"),
             text("manage-cgroups-mode", words.cgroups_mode, "MODE",
@@ -40,9 +32,9 @@ std::vector<Option> criu_table(CriuWords& words) {
 }
 
 ext::CriuWishes wishes_from(const CriuWords& words) {
-    ext::CriuWishes wishes = words.flags;
-    wishes.image_path = absolute(words.image_path.empty() ? "checkpoint" : words.image_path);
-    if (!words.work_path.empty()) wishes.work_path = absolute(words.work_path);
+    ext::CriuWishes wishes{.flags = words.flags};
+    wishes.image_path = absolute_path(words.image_path.empty() ? "checkpoint" : words.image_path);
+    if (!words.work_path.empty()) wishes.work_path = absolute_path(words.work_path);
     wishes.cgroups = cgroups_from(words.cgroups_mode);
     // What is in a network is never restored here, as in runc: the option says what holds anyway.
     if (!words.empty_namespace.empty() && words.empty_namespace != "network") {

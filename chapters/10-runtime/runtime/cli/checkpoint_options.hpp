@@ -11,7 +11,7 @@ struct CriuWords {
     std::string work_path;
     std::string cgroups_mode;
     std::string empty_namespace;
-    ext::CriuWishes flags;
+    ext::CriuFlags flags;
 };
 
 // The options that both have.

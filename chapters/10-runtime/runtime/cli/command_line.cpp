@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 
 namespace tenon::cli {
 
@@ -129,6 +130,12 @@ std::vector<std::string> take_options(std::span<const std::string> words,
 std::string only_id(std::string_view verb, const std::vector<std::string>& rest) {
     if (rest.size() == 1) return rest.front();
     throw UsageError(fmt::format("\"{}\" requires exactly 1 argument: the container's id", verb));
+}
+
+std::string absolute_path(const std::string& path) {
+    std::string plain = std::filesystem::absolute(path).lexically_normal().native();
+    if (plain.size() > 1 && plain.ends_with('/')) plain.pop_back();
+    return plain;
 }
 
 long parse_number(std::string_view name, std::string_view text) {

@@ -62,6 +62,9 @@ std::vector<std::string> take_options(std::span<const std::string> words,
 // The one word that a command takes. Throws UsageError.
 std::string only_id(std::string_view verb, const std::vector<std::string>& rest);
 
+// Absolute, without `.`, `..` or a slash at the end; nobody looks whether it is there.
+std::string absolute_path(const std::string& path);
+
 // A whole number. Throws UsageError.
 long parse_number(std::string_view name, std::string_view text);
 

@@ -105,14 +105,16 @@ LaunchRequest request_from(const Global& global, const LaunchOptions& options,
     return request;
 }
 
+void stay_at_terminal(LaunchRequest& request, const LaunchOptions& options, const oci::Spec& spec) {
+    const bool terminal = spec.process && spec.process->terminal;
+    if (terminal && !options.detach && options.console_socket.empty()) {
+        request.console = Console::Relay;
+    }
+}
+
 Bundle bundle_from(const Global& global, const LaunchOptions& options) {
-    const std::string path =
-        std::filesystem::absolute(options.bundle.empty() ? "." : options.bundle)
-            .lexically_normal()
-            .native();
-    const std::string plain =
-        path.size() > 1 && path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
-    Bundle bundle = open_bundle(plain, options.config);
+    Bundle bundle =
+        open_bundle(absolute_path(options.bundle.empty() ? "." : options.bundle), options.config);
     if (!wants_systemd(global)) refuse_unsupported(bundle.spec);
     return bundle;
 }

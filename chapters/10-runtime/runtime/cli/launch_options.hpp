@@ -35,6 +35,9 @@ Option detach_option(LaunchOptions& options);
 LaunchRequest request_from(const Global& global, const LaunchOptions& options,
                            const std::string& id);
 
+// Who stays with a container reads its terminal, where nobody else is named for that.
+void stay_at_terminal(LaunchRequest& request, const LaunchOptions& options, const oci::Spec& spec);
+
 // With systemd as the maker of groups, cgroupsPath is taken out of `spec`.
 ext::Wishes wishes_from(const Global& global, const LaunchOptions& options, const std::string& id,
                         oci::Spec& spec);

@@ -64,10 +64,7 @@ int run(const Global& global, Words words) {
     LaunchRequest request = request_from(global, options, id);
     close_leaked_descriptors(request);
     Bundle bundle = bundle_from(global, options);
-    const bool terminal = bundle.spec.process && bundle.spec.process->terminal;
-    if (terminal && !options.detach && options.console_socket.empty()) {
-        request.console = Console::Relay;
-    }
+    stay_at_terminal(request, options, bundle.spec);
     const ext::Wishes wishes = wishes_from(global, options, id, bundle.spec);
     const ext::Extensions extensions{bundle.spec, wishes};
     const ContainerRoot root = ContainerRoot::make(global.root);

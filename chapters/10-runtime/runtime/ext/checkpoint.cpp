@@ -144,13 +144,7 @@ const std::string& work_path_of(const CriuWishes& wishes) {
 }
 
 CriuRequest request_for(const CriuWishes& wishes, const oci::Spec& spec) {
-    CriuRequest request{.cgroups = wishes.cgroups};
-    request.tcp_established = wishes.tcp_established;
-    request.external_unix_sockets = wishes.external_unix_sockets;
-    request.shell_job = wishes.shell_job;
-    request.file_locks = wishes.file_locks;
-    request.lazy_pages = wishes.lazy_pages;
-    request.auto_dedup = wishes.auto_dedup;
+    CriuRequest request{.cgroups = wishes.cgroups, .flags = wishes.flags};
     // What an engine has put into the network it puts there again, by its hooks.
     request.empty_network = true;
     const auto file = spec.annotations.find("org.criu.config");
@@ -212,7 +206,7 @@ void write_checkpoint(const ContainerRoot& root, const std::string& id,
     declare_namespaces(pid, spec, request);
     if (!wishes.pre_dump) {
         const CheckpointNotes notes = notes_of(pid, spec);
-        declare_outside(notes, wishes.criu.shell_job, request);
+        declare_outside(notes, wishes.criu.flags.shell_job, request);
         write_notes(images, notes);
     }
     try {

@@ -14,12 +14,7 @@ struct CriuWishes {
     std::string image_path;  // absolute, as work_path
     std::string work_path;
     CriuCgroups cgroups = CriuCgroups::Soft;
-    bool tcp_established = false;
-    bool external_unix_sockets = false;
-    bool shell_job = false;
-    bool file_locks = false;
-    bool lazy_pages = false;
-    bool auto_dedup = false;
+    CriuFlags flags;
 };
 
 struct CheckpointWishes {

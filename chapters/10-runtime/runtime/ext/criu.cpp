@@ -61,7 +61,7 @@ UniqueFd open_folder(const std::string& path) {
     to_parent.send(SyncKind::Ready, "criu", sockets.first.ref());
     // Ctrl-C is for us, and not for criu in the middle of a container. A job of our terminal comes
     // back into its session.
-    if (!request.shell_job) leave_session();
+    if (!request.flags.shell_job) leave_session();
     exec(criu_command(inner), [&] {
         for (const FdRef each : {inner, images.ref(), work.ref()}) sys::keep_over_exec(each);
         for (const CriuSubstitute& each : request.inherited) sys::keep_over_exec(each.file);

@@ -74,13 +74,13 @@ void write_places(const CriuRequest& request, WireWriter& options) {
 
 void write_flags(const CriuRequest& request, WireWriter& options) {
     options.flag(leave_running, request.leave_running);
-    options.flag(ext_unix_sk, request.external_unix_sockets);
-    options.flag(tcp_established, request.tcp_established);
-    options.flag(shell_job, request.shell_job);
-    options.flag(file_locks, request.file_locks);
+    options.flag(ext_unix_sk, request.flags.external_unix_sockets);
+    options.flag(tcp_established, request.flags.tcp_established);
+    options.flag(shell_job, request.flags.shell_job);
+    options.flag(file_locks, request.flags.file_locks);
     options.flag(track_mem, request.track_memory);
-    options.flag(auto_dedup, request.auto_dedup);
-    options.flag(lazy_pages, request.lazy_pages);
+    options.flag(auto_dedup, request.flags.auto_dedup);
+    options.flag(lazy_pages, request.flags.lazy_pages);
     // The master of the container's terminal is outside, and so an orphan; it comes back by a
     // notification.
     options.flag(orphan_pts_master, true);

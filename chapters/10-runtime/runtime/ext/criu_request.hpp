@@ -28,6 +28,16 @@ struct CriuJoined {
     std::string path;
 };
 
+// What a user may say of a dump and of a restore alike.
+struct CriuFlags {
+    bool tcp_established = false;
+    bool external_unix_sockets = false;
+    bool shell_job = false;
+    bool file_locks = false;
+    bool lazy_pages = false;
+    bool auto_dedup = false;
+};
+
 // criu_opts
 struct CriuRequest {
     CriuTask task = CriuTask::Dump;
@@ -50,12 +60,7 @@ struct CriuRequest {
     std::string config_file;
     bool track_memory = false;
     bool leave_running = false;
-    bool tcp_established = false;
-    bool external_unix_sockets = false;
-    bool shell_job = false;
-    bool file_locks = false;
-    bool lazy_pages = false;
-    bool auto_dedup = false;
+    CriuFlags flags;
     bool empty_network = false;  // a network namespace without what was in it
 };
 std::string encoded(const CriuRequest& request);

@@ -174,7 +174,7 @@ Adopted restore_first(const RestoreWishes& wishes, const AdoptionGround& ground)
     Held held;
     join_namespaces(ground.bundle.spec, held, request);
     put_back_mounts(notes, ground, request);
-    put_back_files(notes.files, wishes.criu.shell_job, held, request);
+    put_back_files(notes.files, wishes.criu.flags.shell_job, held, request);
     sys::mkdirat(ground.folder.directory(), root_folder, 0700);
     Listener listener{ground, notes};
     CriuRun run{.request = request,
